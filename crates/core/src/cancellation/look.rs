@@ -1,0 +1,160 @@
+//! The look within an attempt: may the mutation be sent, given what was read just now?
+//!
+//! Pure. The answer is good for the attempt in which it was made and is never stored as permission
+//! (rule P4 of the effect protocol).
+
+use crate::Timestamp;
+use crate::cancellation::effect::{CancelOrder, PayRefund, ReportRefund};
+use crate::cancellation::input::{Payout, PayoutState};
+use crate::cancellation::order::{
+    CancellationState, Order, PackageState, RefundState, ReportedPayment,
+};
+
+/// The answer of [`cancel`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CancelLook {
+    /// Nothing stands against it.
+    Send,
+    /// An entry stands against it: ours in any state, or anybody's that is PENDING or SUCCESS.
+    Found,
+    /// A package left PENDING: Amazon must not be asked (reference 1.2).
+    NotCancellable {
+        /// Which package, in which state.
+        detail: String,
+    },
+}
+
+/// May `cancelOrder` be sent, now that the order looks like this?
+#[must_use]
+pub fn cancel(attempt: &CancelOrder, order: &Order) -> CancelLook {
+    let stands_against = order.cancellations.iter().any(|entry| {
+        entry.aliases.contains(&attempt.alias)
+            || matches!(
+                entry.state,
+                CancellationState::Pending | CancellationState::Success
+            )
+    });
+    if stands_against {
+        return CancelLook::Found;
+    }
+    match order
+        .amazon_packages()
+        .find(|package| package.state != PackageState::Pending)
+    {
+        Some(package) => CancelLook::NotCancellable {
+            detail: format!("package {} is {}", package.id, package.state),
+        },
+        None if order.amazon_packages().next().is_none() => CancelLook::NotCancellable {
+            detail: "the order shows no packages".to_owned(),
+        },
+        None => CancelLook::Send,
+    }
+}
+
+/// The answer of [`pay`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayLook {
+    /// Nothing stands against it.
+    Send,
+    /// The provider lists a payout for the refund.
+    Found(Payout),
+    /// Nothing is listed, but the key is too old to be relied upon: a person must decide.
+    KeyExpired,
+}
+
+/// May the payout be sent, now that the provider lists these payouts for the refund?
+///
+/// A payout that was declared failed under an earlier key is no reason not to send; any other one
+/// is, whoever made it.
+#[must_use]
+pub fn pay(attempt: &PayRefund, listed: &[Payout], now: Timestamp, clock_behind: bool) -> PayLook {
+    let standing = listed
+        .iter()
+        .filter(|payout| !attempt.failed_payments.contains(&payout.payment_id))
+        .max_by_key(|payout| match payout.state {
+            PayoutState::Success => 3,
+            PayoutState::Partial => 2,
+            PayoutState::Pending => 1,
+            PayoutState::Failure => 0,
+        });
+    if let Some(payout) = standing {
+        return PayLook::Found(payout.clone());
+    }
+    match attempt.key_expires {
+        Some(expires) if clock_behind || now >= expires => PayLook::KeyExpired,
+        _ => PayLook::Send,
+    }
+}
+
+/// The answer of [`report`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportLook {
+    /// Not there yet: report these payments (those of the attempt that Amazon does not list).
+    Send(Vec<ReportedPayment>),
+    /// Amazon shows it as reported already.
+    Found,
+    /// The refund is not there: this reader is behind the one that showed it (U9). To be tried
+    /// again.
+    NotShown {
+        /// What is missing.
+        detail: String,
+    },
+    /// Amazon shows a state from which ours cannot be reached (reference 3.6).
+    Contradicted {
+        /// What Amazon shows.
+        detail: String,
+    },
+}
+
+/// May the report be sent, now that the order looks like this? Compared by our payment ids first,
+/// then by state, never by the total alone.
+#[must_use]
+pub fn report(attempt: &ReportRefund, order: &Order) -> ReportLook {
+    let Some(refund) = order
+        .refunds
+        .iter()
+        .find(|refund| refund.id == attempt.refund_id)
+    else {
+        return ReportLook::NotShown {
+            detail: format!("the order does not show refund {}", attempt.refund_id),
+        };
+    };
+    let unlisted: Vec<ReportedPayment> = attempt
+        .payments
+        .iter()
+        .filter(|payment| refund.payments.iter().all(|listed| listed.id != payment.id))
+        .cloned()
+        .collect();
+    if refund.state == attempt.state {
+        // Some answers carry no payments at all; then the state decides, and, where it may have
+        // been that state before, the total.
+        let told = refund.payments.is_empty()
+            && (attempt.state != RefundState::Partial || refund.total == Some(attempt.total));
+        if unlisted.is_empty() || told {
+            return ReportLook::Found;
+        }
+    }
+    if may_follow(&refund.state, &attempt.state) {
+        ReportLook::Send(unlisted)
+    } else {
+        ReportLook::Contradicted {
+            detail: format!(
+                "Amazon shows {}, we would report {}",
+                refund.state, attempt.state
+            ),
+        }
+    }
+}
+
+/// May a refund in state `from` be reported as `to`? (Reference 3.6 and U6; we never report
+/// PENDING.)
+#[must_use]
+pub fn may_follow(from: &RefundState, to: &RefundState) -> bool {
+    use RefundState::{Failure, Partial, Pending, Rejected, Success};
+    matches!(
+        (from, to),
+        (Pending, Partial | Failure | Success | Rejected)
+            | (Failure, Partial | Failure | Success)
+            | (Partial, Partial | Success)
+    )
+}
