@@ -1,0 +1,396 @@
+//! The command line (docs/interfaces.md): every command and flag, once.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "comments of flags are printed as they stand"
+)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use countermand::{
+    CancellationReason, InstanceId, Money, OrderId, PaymentId, RefundId, STATES, Status,
+};
+use countermand_simulator::Chaos;
+use url::Url;
+
+/// Durable order cancellations for Buy with Prime.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countermand",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = false
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 no such thing, 4 refused or in conflict, \
+    5 finished but not cancelled, 6 the store cannot be used, 7 the configuration is wrong, \
+    8 still under way, 9 the daemon cannot be reached."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration [default: $COUNTERMAND_CONFIG, else ./countermand.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON: one document, or one per line for lists
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Stop when standard input ends: for a parent that must not leave a daemon behind
+    #[arg(long, hide = true)]
+    pub(crate) while_stdin_is_open: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the main job on this machine: cancel orders, kill the daemon in the middle, prove the result
+    Demo(Demo),
+    /// Run the daemon
+    Serve(Serve),
+    /// Ask for a cancellation, durably
+    Cancel(Cancel),
+    /// List cancellations, newest first
+    List(List),
+    /// Show one cancellation: where it is, why, what happens next and when
+    Show(Show),
+    /// Try again now what stopped or waits after a failure
+    Retry(Retry),
+    /// Give a cancellation up, while nothing was sent
+    Withdraw(Withdraw),
+    /// Supply a fact that you know
+    Resolve(Resolve),
+    /// Write something down in a cancellation's history
+    Note(Note),
+    /// Take in events: EventBridge envelopes, webhook bodies or SQS messages, one or many
+    Event(Event),
+    /// Replay every history, compare it with every row, check the invariants
+    Verify,
+    /// Count cancellations per state and status
+    Stats,
+    /// Draw the life cycle
+    Diagram(Diagram),
+    /// Run the simulated world alone: Buy with Prime, a refund provider, an OMS
+    Simulate(Simulate),
+    /// Look after the store
+    #[command(subcommand)]
+    Db(Db),
+    /// Look after the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many orders to cancel
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) orders: u32,
+    /// Decides all that is random in the simulated world
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+    /// How much goes wrong on the way to the remotes and back
+    #[arg(long, default_value = "none", value_name = "LEVEL", value_parser = chaos())]
+    pub(crate) chaos: Chaos,
+    /// Keep store, configuration and log in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The order
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        value_name = "ORDER_ID"
+    )]
+    pub(crate) order_id: Option<OrderId>,
+    /// The reason to give to Amazon
+    #[arg(long, value_name = "REASON", value_parser = reasons(), conflicts_with = "file")]
+    pub(crate) reason: Option<CancellationReason>,
+    /// The comments to give to Amazon; required with the reason OTHER
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub(crate) comments: Option<String>,
+    /// Your own id for it: asking again with the same id and content is safe
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    pub(crate) external_id: Option<String>,
+    /// The target, where several are configured
+    #[arg(long, value_name = "ID")]
+    pub(crate) target: Option<String>,
+    /// Wait until it is finished or needs a person, for at most DURATION
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "forever", value_parser = wait)]
+    pub(crate) wait: Option<Wait>,
+    /// Many at once: JSON lines or CSV, `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// How long to wait; `None`: for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wait(pub(crate) Option<Duration>);
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those in this state
+    #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
+    pub(crate) state: Option<String>,
+    /// Only those with this status
+    #[arg(long, value_name = "STATUS", value_parser = statuses())]
+    pub(crate) status: Option<Status>,
+    /// Only those of this order
+    #[arg(long, value_name = "ORDER_ID")]
+    pub(crate) order: Option<OrderId>,
+    /// Only those that began at least so long ago, such as 2h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) older_than: Option<Duration>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// As many as there are
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The cancellation's id, or the order's: then the live one, else the newest
+    #[arg(value_name = "ID|ORDER_ID", value_parser = token)]
+    pub(crate) id: String,
+    /// With everything that happened to it
+    #[arg(long)]
+    pub(crate) history: bool,
+}
+
+/// Who did it.
+#[derive(Debug, Args)]
+pub(crate) struct Actor {
+    /// Who does this, for the history [default: your user name]
+    #[arg(long, value_name = "NAME", value_parser = actor)]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// The cancellation
+    pub(crate) id: InstanceId,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Withdraw {
+    /// The cancellation
+    pub(crate) id: InstanceId,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// The cancellation
+    pub(crate) id: InstanceId,
+    /// What you know
+    #[arg(long, value_name = "FACT")]
+    pub(crate) fact: FactName,
+    /// How you know it, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: String,
+    /// The refund (refund_paid, refund_not_due)
+    #[arg(long, value_name = "ID", required_if_eq_any = [("fact", "refund_paid"), ("fact", "refund_not_due")])]
+    pub(crate) refund: Option<RefundId>,
+    /// The payment's id at whoever paid (refund_paid)
+    #[arg(long, value_name = "ID", required_if_eq("fact", "refund_paid"))]
+    pub(crate) payment_id: Option<PaymentId>,
+    /// How much was paid, such as "43.99 USD" (refund_paid)
+    #[arg(long, value_name = "AMOUNT", required_if_eq("fact", "refund_paid"), value_parser = money)]
+    pub(crate) amount: Option<Money>,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+}
+
+/// The facts that a person may supply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum FactName {
+    /// Amazon cancelled the order
+    Cancelled,
+    /// Amazon will not cancel the order
+    Rejected,
+    /// The attempt in doubt did not reach Amazon
+    NotSent,
+    /// The refund was paid by hand
+    RefundPaid,
+    /// The refund is not to be paid
+    RefundNotDue,
+    /// The OMS knows everything that it was still to be told
+    OmsTold,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Note {
+    /// The cancellation
+    pub(crate) id: InstanceId,
+    /// What to write down
+    pub(crate) text: String,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Event {
+    /// The events; `-` for standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diagram {
+    /// In which language
+    #[arg(long, value_enum, default_value_t = DiagramFormat::Mermaid)]
+    pub(crate) format: DiagramFormat,
+    /// Mark where this cancellation is
+    #[arg(long, value_name = "ID|ORDER_ID", value_parser = token)]
+    pub(crate) of: Option<String>,
+}
+
+/// Languages of drawings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiagramFormat {
+    Mermaid,
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8181")]
+    pub(crate) listen: SocketAddr,
+    /// Decides all that is random
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub(crate) seed: u64,
+    /// How much goes wrong
+    #[arg(long, default_value = "none", value_name = "LEVEL", value_parser = chaos())]
+    pub(crate) chaos: Chaos,
+    /// Where to send events, such as http://127.0.0.1:8080/v1/events
+    #[arg(long, value_name = "URL")]
+    pub(crate) events_to: Option<Url>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// What the store says of itself
+    Info,
+    /// Create the store, or bring it to the newest schema
+    Migrate,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the configuration and tell everything that is wrong with it
+    Check,
+    /// Print the effective configuration, secrets hidden
+    Show,
+    /// Print a complete example that works against `countermand simulate`
+    Example,
+}
+
+fn chaos() -> impl TypedValueParser<Value = Chaos> {
+    PossibleValuesParser::new(["none", "light", "heavy"]).try_map(|text| Chaos::from_str(&text))
+}
+
+fn reasons() -> impl TypedValueParser<Value = CancellationReason> {
+    PossibleValuesParser::new(CancellationReason::ALL.map(CancellationReason::as_str))
+        .try_map(|text| CancellationReason::from_str(&text))
+}
+
+fn statuses() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(["running", "waiting", "attention", "finished"]).map(|text| {
+        match &*text {
+            "running" => Status::Running,
+            "waiting" => Status::Waiting,
+            "attention" => Status::Attention,
+            _ => Status::Finished,
+        }
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; examples are 30s, 5m, 2h"))
+}
+
+fn wait(text: &str) -> Result<Wait, String> {
+    if text == "forever" {
+        return Ok(Wait(None));
+    }
+    duration(text).map(|limit| Wait(Some(limit)))
+}
+
+/// Cancellation ids and order ids have one alphabet.
+fn token(text: &str) -> Result<String, String> {
+    InstanceId::new(text)
+        .map(|id| id.to_string())
+        .map_err(|error| error.to_string())
+}
+
+fn actor(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty()
+        && text.chars().count() <= 64
+        && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "must be 1 to 64 characters without control characters".to_owned())
+}
+
+fn money(text: &str) -> Result<Money, String> {
+    let (amount, currency) = text
+        .trim()
+        .split_once(char::is_whitespace)
+        .ok_or("must be an amount and a currency, such as \"43.99 USD\"")?;
+    Money::parse(amount, currency.trim()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn waits() {
+        let parse = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            match cli.command {
+                Command::Cancel(cancel) => cancel.wait,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(parse("countermand cancel 322-A"), None);
+        assert_eq!(parse("countermand cancel 322-A --wait"), Some(Wait(None)));
+        assert_eq!(parse("countermand cancel --wait 322-A"), Some(Wait(None)));
+        assert_eq!(
+            parse("countermand cancel 322-A --wait=250ms"),
+            Some(Wait(Some(Duration::from_millis(250))))
+        );
+    }
+}
