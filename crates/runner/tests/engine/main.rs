@@ -6,6 +6,7 @@
 mod support;
 
 mod crash;
+mod ending;
 mod life;
 mod limits;
 mod poison;
