@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::Error;
 
 /// How a SQLite store is opened. Everything but the path has a default.
 #[derive(Clone)]
@@ -31,35 +30,6 @@ impl SqliteOptions {
             clock: Arc::new(SystemClock),
             readers: 3,
         }
-    }
-
-    /// The store of a URL such as `sqlite://countermand.db` or `sqlite:///var/lib/x.db`; a relative
-    /// path is relative to `base`, the directory of the configuration file.
-    ///
-    /// # Errors
-    /// [`Error::Unusable`] when it is no such URL.
-    pub fn from_url(url: &str, base: &Path) -> Result<Self, Error> {
-        let refuse = |why: &str| Error::Unusable {
-            location: url.chars().take(200).collect(),
-            why: why.into(),
-        };
-        let rest = url
-            .strip_prefix("sqlite:")
-            .ok_or_else(|| refuse("it does not begin with sqlite:// and a path"))?;
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        if path.contains('?') {
-            return Err(refuse(
-                "settings in the URL are not understood: remove what follows the `?`",
-            ));
-        }
-        if path.is_empty() {
-            return Err(refuse("it names no file"));
-        }
-        Ok(Self::new(if path.contains(":memory:") {
-            PathBuf::from(path)
-        } else {
-            base.join(path)
-        }))
     }
 
     /// Takes the time from `clock`.

@@ -271,30 +271,6 @@ async fn the_settings_are_read_back() {
 }
 
 #[test]
-fn a_url_names_a_file_beside_the_configuration() {
-    let base = Path::new("/etc/countermand");
-    let path = |url| SqliteOptions::from_url(url, base).map(|options| options.path);
-    assert_eq!(
-        path("sqlite://countermand.db").unwrap(),
-        base.join("countermand.db")
-    );
-    assert_eq!(path("sqlite:x/y.db").unwrap(), base.join("x/y.db"));
-    assert_eq!(
-        path("sqlite:///var/lib/x.db").unwrap(),
-        Path::new("/var/lib/x.db")
-    );
-    assert_eq!(path("sqlite::memory:").unwrap(), Path::new(":memory:"));
-    for url in [
-        "countermand.db",
-        "postgres://x",
-        "sqlite://",
-        "sqlite://x.db?mode=rw",
-    ] {
-        assert!(path(url).is_err(), "{url}");
-    }
-}
-
-#[test]
 fn the_schema_is_the_newest_migration() {
     let newest = connection::migrator()
         .iter()
