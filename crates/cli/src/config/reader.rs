@@ -1,6 +1,7 @@
 //! Reads typed values out of the tree. What is wrong is noted and reading goes on; what nobody
 //! asked for is an error at the end; what was read is remembered for `config show`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -304,15 +305,8 @@ impl Section {
             "an array of strings, such as [\"A\", \"B\"]",
             shown,
             |raw| {
-                let parsed;
-                let raw = match raw {
-                    Raw::Env(text) => {
-                        parsed = parse_env_value(text, &Origin::Default)?;
-                        &parsed.raw
-                    }
-                    raw => raw,
-                };
-                let Raw::Array(items) = raw else {
+                let raw = of_env(raw)?;
+                let Raw::Array(items) = &*raw else {
                     return None;
                 };
                 let texts = items
@@ -338,15 +332,8 @@ impl Section {
             "a table of strings, such as { USD = \"5000\" }",
             shown,
             |raw| {
-                let parsed;
-                let raw = match raw {
-                    Raw::Env(text) => {
-                        parsed = parse_env_value(text, &Origin::Default)?;
-                        &parsed.raw
-                    }
-                    raw => raw,
-                };
-                let Raw::Table(table) = raw else {
+                let raw = of_env(raw)?;
+                let Raw::Table(table) = &*raw else {
                     return None;
                 };
                 let texts = table
@@ -467,6 +454,15 @@ fn deepest(node: &Node) -> &Origin {
 
 pub(super) fn duration_value(span: Duration) -> Value {
     Value::from(humantime::format_duration(span).to_string())
+}
+
+/// What a variable of the environment stands for, where a list or a table is wanted: its text is
+/// TOML. What comes from the file stands for itself.
+fn of_env(raw: &Raw) -> Option<Cow<'_, Raw>> {
+    match raw {
+        Raw::Env(text) => Some(Cow::Owned(parse_env_value(text, &Origin::Default)?.raw)),
+        raw => Some(Cow::Borrowed(raw)),
+    }
 }
 
 /// A number without a fraction is shown without one.
