@@ -4,10 +4,6 @@
 /// Files over 500 lines.
 pub(crate) const LONG_FILES: &[(&str, &str)] = &[
     (
-        "crates/cli/src/view.rs",
-        "every text and table for people, so that they speak with one voice",
-    ),
-    (
         "crates/core/src/cancellation/lifecycle.rs",
         "every transition stands in one file, so that the machine can be read from top to bottom",
     ),

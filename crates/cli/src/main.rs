@@ -7,6 +7,7 @@ mod daemon;
 mod demo;
 mod engine;
 mod exit;
+mod history;
 mod logging;
 mod output;
 mod signals;

@@ -44,7 +44,7 @@ pub(super) async fn run(
     } else {
         print(&found, out)?;
         out.line("")?;
-        out.text(&view::history(&history))?;
+        out.text(&crate::history::timeline(&history))?;
     }
     Ok(Exit::Done)
 }
