@@ -31,5 +31,5 @@ pub use money::{Currency, Money, MoneyError};
 pub use time::{Timestamp, TimestampError};
 pub use workflow::{
     Admission, Agenda, AttentionFlag, Effect, EffectClass, Emission, Identity, Item, Notice,
-    OpenIntent, Opening, Projection, Stamp, UpgradeError, When, Workflow, fold,
+    OpenIntent, Opening, Projection, Spend, Stamp, UpgradeError, When, Workflow, fold,
 };

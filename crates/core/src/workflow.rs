@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, InstanceId, Timestamp};
+use crate::{Epoch, InstanceId, Money, Timestamp};
 
 /// A durable workflow: pure functions over a stored state.
 ///
@@ -93,6 +93,21 @@ pub trait Workflow: Send + Sync + 'static {
     /// byte is about to leave.
     fn wants(&self, state: &Self::State, effect: &Self::Effect) -> bool;
 
+    /// What an accepted input commits to spend: an intent to pay out says how much, under which
+    /// key. It is stored with the entry, counted over restarts, and held against the limits on
+    /// spending before the intent is committed. `None` for everything that spends nothing.
+    fn spend(&self, input: &Self::Input) -> Option<Spend> {
+        let _ = input;
+        None
+    }
+
+    /// What every unfinished instance is told after the store was restored from a backup: its
+    /// history may be behind the world, so it looks before it goes on. `None` where each attempt
+    /// looks anyway, and nothing else hangs on what is not known.
+    fn restored(&self) -> Option<Self::Input> {
+        None
+    }
+
     /// Is an entry written for this input even when it changed nothing? (Reads are not recorded
     /// unless they changed something.)
     fn always_recorded(&self, input: &Self::Input) -> bool;
@@ -102,6 +117,12 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// Who is behind the input, where it was a person.
     fn actor<'a>(&self, input: &'a Self::Input) -> Option<&'a str>;
+
+    /// Who asked for an instance, for its first entry, where it is known.
+    fn requester<'a>(&self, request: &'a Self::Request) -> Option<&'a str> {
+        let _ = request;
+        None
+    }
 
     /// Reads a stored state of an earlier [`VERSION`](Self::VERSION).
     ///
@@ -185,6 +206,11 @@ pub trait Effect: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The remote it speaks to, such as `buy_with_prime`: what rate limit and circuit breaker are
     /// kept for. Empty for a timer.
     fn remote(&self) -> &'static str;
+    /// The part of the remote, where it keeps its callers apart (one account of several): each part
+    /// has a rate limit and a circuit breaker of its own.
+    fn partition(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What must happen.
@@ -282,6 +308,16 @@ pub enum Notice<'a, E> {
         /// The last error.
         error: &'a str,
     },
+    /// A limit on what may be spent leaves no room for an effect: it was not attempted, and is not
+    /// before a person asks for a retry.
+    Limited {
+        /// Which one.
+        effect: &'a E,
+        /// The item's lane.
+        key: &'a str,
+        /// Which limit, what it holds already, and when there is room again; for people.
+        detail: &'a str,
+    },
     /// The stored form was brought to this program's version; the base of every later fold.
     Upgraded {
         /// The version it had.
@@ -289,6 +325,17 @@ pub enum Notice<'a, E> {
         /// The version it has.
         to: u32,
     },
+}
+
+/// What an intent commits to spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spend {
+    /// The idempotency key that it is spent under: within an instance, equal keys are one payment,
+    /// however often it is attempted.
+    pub key: String,
+    /// How much.
+    pub amount: Money,
 }
 
 /// An intent without an outcome.

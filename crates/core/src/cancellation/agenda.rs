@@ -9,10 +9,10 @@ use crate::cancellation::effect::{
     WatchPayout,
 };
 use crate::cancellation::input::Mutation;
+use crate::cancellation::pace::Pace;
 use crate::cancellation::refund::Refund;
 use crate::cancellation::request::Origin;
 use crate::cancellation::state::{Case, Phase, State};
-use crate::cancellation::workflow::Pace;
 use crate::{Agenda, Item, RefundId, Timestamp, When};
 
 /// The lane of every read of the order.
@@ -140,6 +140,7 @@ fn pay_refund(case: &Case, id: &RefundId, refund: &Refund, pace: &Pace) -> Optio
         amount,
         line_items: refund.line_items.clone(),
         failed_payments: refund.failed_payments.clone(),
+        parts: refund.parts.clone(),
     });
     let when = attempt_at(&refund.pay, case.terms.quiet);
     Some(item(mutation.lane(), effect, when))
@@ -255,7 +256,8 @@ fn read_order(state: &State, pace: &Pace) -> Option<When> {
     let patience_over = |since: Timestamp| Some(since.plus(case.terms.patience));
     let lag_over = |since: Timestamp| Some(since.plus(case.terms.visibility_lag));
     if let Some(newest) = case.looks.iter().map(|look| look.since).max() {
-        return poll(newest, true, None);
+        let settles = case.looks.iter().filter_map(|look| look.not_before).max();
+        return poll(newest, true, settles);
     }
     match state.phase {
         Phase::Precheck { .. } if case.unfit_since.is_some() => case

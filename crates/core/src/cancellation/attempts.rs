@@ -51,6 +51,9 @@ pub struct Doubt {
     pub attempt: u32,
     /// Since when it is in doubt.
     pub since: Timestamp,
+    /// Since when any attempt has been in doubt without a break, where that began earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
     /// Until when its request may have lived.
     pub deadline: Timestamp,
     /// Why.
@@ -66,6 +69,13 @@ impl Doubt {
     #[must_use]
     pub fn counted_from(&self) -> Timestamp {
         self.since.max(self.deadline)
+    }
+
+    /// Since when it has not been known whether the effect took place, whichever attempt it was of:
+    /// from here the patience counts, so that no number of attempts keeps a doubt young.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        self.first.unwrap_or(self.since)
     }
 }
 
@@ -165,10 +175,12 @@ impl Attempts {
     /// The present attempt may or may not have taken effect.
     pub(crate) fn unknown(&mut self, at: Timestamp, why: Unknown) {
         if let Some(open) = self.open.take() {
-            let earlier = self.doubt.is_some();
+            let before = self.doubt.as_ref().map(Doubt::began);
+            let earlier = before.is_some();
             self.doubt = Some(Doubt {
                 attempt: open.attempt,
                 since: at,
+                first: before.filter(|before| *before != at),
                 deadline: open.deadline,
                 why,
                 earlier,

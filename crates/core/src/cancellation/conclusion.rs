@@ -2,6 +2,7 @@
 
 use crate::cancellation::attention::{self, About};
 use crate::cancellation::input::Mutation;
+use crate::cancellation::order::RefundState;
 use crate::cancellation::state::{Case, Outcome, Phase, RejectedWhy};
 
 /// The finishing rule: a decided cancellation ends as soon as nothing is owed any more.
@@ -69,9 +70,17 @@ pub(crate) fn settle_attention(phase: Phase, case: &mut Case) {
             .iter()
             .any(|look| look.names.to_string() == *what),
         About::AttemptsExhausted { lane } => is_idle(phase, case, lane),
+        // It is about a payout that waits to be made, and about nothing else.
+        About::PayoutLimited { refund_id } => case
+            .refunds
+            .get(refund_id)
+            .is_none_or(|refund| !refund.pay_stopped || refund.due(&case.terms).is_none()),
         about => about.refund().is_some_and(|id| {
             case.refunds.get(id).is_none_or(|refund| {
-                let clear = refund.is_ours(&case.terms).is_some() && refund.amount.is_some();
+                let open = refund.state == RefundState::Pending;
+                let known =
+                    refund.is_ours(&case.terms).is_some() && (refund.amount.is_some() || !open);
+                let clear = known && !refund.contested;
                 let unclear = matches!(about, About::RefundUnclear { .. });
                 (unclear && clear) || (refund.is_final(&case.terms) && !about.is_dispute())
             })
@@ -106,7 +115,7 @@ pub(crate) fn doubtful_lanes(case: &Case) -> impl Iterator<Item = (String, crate
         .cancel
         .doubt
         .iter()
-        .map(|doubt| (Mutation::CancelOrder.lane(), doubt.since));
+        .map(|doubt| (Mutation::CancelOrder.lane(), doubt.began()));
     let refunds = case.refunds.iter().flat_map(|(id, refund)| {
         let pay = Mutation::PayRefund {
             refund_id: id.clone(),
@@ -117,7 +126,7 @@ pub(crate) fn doubtful_lanes(case: &Case) -> impl Iterator<Item = (String, crate
         let doubts = [(pay, &refund.pay.doubt), (report, &refund.report.doubt)];
         doubts
             .into_iter()
-            .filter_map(|(mutation, doubt)| doubt.as_ref().map(|d| (mutation.lane(), d.since)))
+            .filter_map(|(mutation, doubt)| doubt.as_ref().map(|d| (mutation.lane(), d.began())))
     });
     cancel.chain(refunds)
 }

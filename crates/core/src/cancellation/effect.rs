@@ -83,6 +83,9 @@ pub struct PayRefund {
     pub line_items: Vec<ItemQuantity>,
     /// Payments of earlier keys that were declared failed: listed, but no reason not to send.
     pub failed_payments: Vec<crate::PaymentId>,
+    /// Payments of earlier keys that paid a part, and whose rest failed: each must be listed like
+    /// that, or nothing is sent.
+    pub parts: Vec<crate::cancellation::refund::Part>,
 }
 
 /// See [`Effect::WatchPayout`].
@@ -185,6 +188,16 @@ impl crate::Effect for Effect {
             Self::PayRefund(_) | Self::WatchPayout(_) => REFUNDS,
             Self::UpdateOms(_) => OMS,
             Self::Timer(_) => "",
+        }
+    }
+
+    /// Buy with Prime keeps its targets apart, and so do we.
+    fn partition(&self) -> Option<&str> {
+        match self {
+            Self::ReadOrder(effect) => Some(effect.target_id.as_str()),
+            Self::CancelOrder(effect) => Some(effect.target_id.as_str()),
+            Self::ReportRefund(effect) => Some(effect.target_id.as_str()),
+            Self::PayRefund(_) | Self::WatchPayout(_) | Self::UpdateOms(_) | Self::Timer(_) => None,
         }
     }
 }

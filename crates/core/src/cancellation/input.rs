@@ -110,6 +110,8 @@ pub enum Input {
         /// The version it has.
         to: u32,
     },
+    /// The store was restored from a backup: what was attempted after that backup is not known here.
+    Restored,
     /// An event arrived.
     EventReceived(Event),
     /// Something waits for longer than it should.
@@ -125,6 +127,9 @@ pub enum Input {
         failures: u32,
         /// The last error.
         error: String,
+        /// Nothing failed: a limit on payouts leaves no room for this one, and `error` says which.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        limited: bool,
     },
     /// The engine no longer asks for a person about this lane.
     AttentionCleared {
@@ -156,6 +161,7 @@ impl Input {
             Self::Looked { .. } => "looked",
             Self::PayoutSeen { .. } => "payout_seen",
             Self::Upgraded { .. } => "upgraded",
+            Self::Restored => "restored",
             Self::EventReceived(_) => "event_received",
             Self::TimerFired { .. } => "timer_fired",
             Self::AttentionRaised { .. } => "attention_raised",
@@ -310,6 +316,11 @@ pub enum NotSent {
     Unauthorized,
     /// 429 or a throttling error.
     Throttled,
+    /// Another call could not renew the access token, and this one did not try.
+    NoToken,
+    /// The token endpoint is in trouble: it answered without a token and without refusing the
+    /// credentials.
+    TokenFailed,
     /// The circuit breaker is open.
     BreakerOpen,
     /// The look failed, so nothing was sent.
@@ -465,4 +476,6 @@ pub enum Fact {
     },
     /// The OMS knows everything that it was still to be told.
     OmsTold,
+    /// What an event named is not there: the event was wrong.
+    EventWrong,
 }

@@ -84,9 +84,21 @@ impl Machine {
         let id = &details.id;
         if !self.case.refunds.contains_key(id) {
             self.start_grace();
-            self.case
-                .refunds
-                .insert(id.clone(), Refund::seen(details, at));
+            let contested = self.case.is_dismissed_as_not_due(id);
+            let seen = Refund {
+                contested,
+                ..Refund::seen(details, at)
+            };
+            // Somebody else was faster than our first look, and the OMS has not heard of it. What is
+            // not ours to pay and had ended before is no news of this cancellation.
+            let ours = seen.is_ours(&self.case.terms) != Some(false);
+            let is_news = ours && seen.is_final_at_amazon();
+            self.case.refunds.insert(id.clone(), seen);
+            if is_news {
+                self.case
+                    .milestones
+                    .raise(self.stamp.seq, Milestone::RefundUpdated, Some(id));
+            }
             self.check_new_refund(id);
             return;
         }
@@ -98,7 +110,10 @@ impl Machine {
         if was_unclear {
             refund.reason.clone_from(&details.reason);
         }
-        if !refund.is_frozen() && refund.state == RefundState::Pending && details.total.is_some() {
+        // From the first report on, the total is what was returned so far.
+        let is_estimate =
+            details.state == RefundState::Pending && refund.state == RefundState::Pending;
+        if !refund.is_frozen() && is_estimate && details.total.is_some() {
             refund.amount = details.total;
             refund.line_items.clone_from(&details.line_items);
         }
@@ -129,7 +144,7 @@ impl Machine {
         if details.state != refund.state
             && (unknown_before || may_follow(&refund.state, &details.state))
         {
-            self.moved_by_somebody_else(id, &details.state);
+            self.moved_by_somebody_else(id, details);
         } else if made_clear {
             self.check_new_refund(id);
         }
@@ -144,34 +159,47 @@ impl Machine {
         if final_already || ours == Some(false) {
             return;
         }
-        if ours.is_none() || refund.amount.is_none() {
-            let lacks = if ours.is_none() {
-                "a reason"
-            } else {
-                "a sound amount"
-            };
+        let unclear = if ours.is_none() {
+            Some(
+                "comes without a reason: it is not known whether it is to be paid by us, and nothing is paid",
+            )
+        } else if refund.amount.is_none() && state == RefundState::Pending {
+            Some(
+                "comes without a sound amount: it is not known how much to pay, and nothing is paid",
+            )
+        } else if refund.contested {
+            Some(
+                "shows at Amazon, although a person said that it is not to be paid before it showed; nothing is paid before a person says so again, or says that it was paid",
+            )
+        } else {
+            None
+        };
+        if let Some(unclear) = unclear {
             let about = About::RefundUnclear {
                 refund_id: id.clone(),
             };
-            self.attend(about, format!("refund {id} comes without {lacks}"));
+            self.attend(about, format!("refund {id} {unclear}"));
         } else if state != RefundState::Pending {
             let about = About::RefundMoved {
                 refund_id: id.clone(),
             };
             self.attend(
                 about,
-                format!("refund {id} is {state} already, and not by us"),
+                format!("somebody else has brought refund {id} to {state} at Amazon"),
             );
         }
     }
 
-    fn moved_by_somebody_else(&mut self, id: &RefundId, state: &RefundState) {
+    fn moved_by_somebody_else(&mut self, id: &RefundId, details: &RefundDetails) {
+        let state = &details.state;
         let Some(refund) = self.case.refunds.get_mut(id) else {
             return;
         };
         refund.state = state.clone();
         refund.moved = true;
-        let touched = refund.payout.is_some() || refund.pay.is_open_or_in_doubt();
+        refund.total_at_amazon = details.total;
+        let touched =
+            refund.payout.is_some() || !refund.parts.is_empty() || refund.pay.is_open_or_in_doubt();
         let is_final = refund.is_final_at_amazon();
         let ours = refund.is_ours(&self.case.terms) == Some(true);
         if is_final && refund.pay.open.is_none() && refund.report.open.is_none() {
@@ -198,7 +226,7 @@ impl Machine {
             };
             self.attend(
                 about,
-                format!("somebody else brought refund {id} to {state}{paid}"),
+                format!("somebody else has brought refund {id} to {state} at Amazon{paid}"),
             );
         }
     }
@@ -208,7 +236,8 @@ impl Machine {
         let case = &mut self.case;
         let refunds = &case.refunds;
         case.looks.retain(|look| {
-            let late_enough = read.began_seq >= look.seq;
+            let late_enough =
+                read.began_seq >= look.seq && look.not_before.is_none_or(|at| read.began_at >= at);
             let waits = undecided && look.event_type.is_none();
             waits || !(late_enough && is_shown(look, order, refunds))
         });
@@ -251,6 +280,7 @@ impl Machine {
             self.case.looks.push(Look {
                 since: self.stamp.at,
                 seq: self.stamp.seq,
+                not_before: None,
                 event_type: Some(event.event_type.clone()),
                 names: event.names.clone(),
             });
@@ -261,6 +291,7 @@ impl Machine {
         let case = &self.case;
         match (&event.names, &event.event_type) {
             (_, EventType::Other(_)) | (Named::Order {}, _) => false,
+            (names, event_type) if case.is_dismissed(names, event_type) => false,
             (Named::Refund { refund_id }, _) => {
                 !case.prior.refunds.contains(refund_id) && !case.refunds.contains_key(refund_id)
             }
@@ -278,7 +309,10 @@ impl Machine {
             .filter(|(_, since)| self.stamp.at >= since.plus(patience))
             .collect();
         for (lane, since) in overdue {
-            let detail = format!("{lane} is in doubt since {since}, and no look settled it");
+            let what = attention::lane_in_words(&lane);
+            let detail = format!(
+                "{what} was attempted, its answer was lost ({since}), and no look has shown whether it took effect"
+            );
             self.attend(About::InDoubt { lane }, detail);
         }
     }
@@ -294,7 +328,7 @@ impl Machine {
             .collect();
         for (what, by_event) in overdue {
             let detail = if by_event {
-                format!("an event named {what}, and no read of the order shows it")
+                format!("an event from Amazon named {what}, and no read of the order shows that")
             } else {
                 "the order is to be looked at again, and no read shows what is waited for"
                     .to_owned()
@@ -310,6 +344,22 @@ impl Machine {
             self.case.looks.push(Look {
                 since: self.stamp.at,
                 seq: self.stamp.seq,
+                not_before: None,
+                event_type: None,
+                names: Named::Order {},
+            });
+        }
+    }
+
+    /// What is known here may be behind the world: an attempt of ours that was forgotten may have
+    /// reached Amazon a moment ago. A read settles that once it cannot be late any more.
+    pub(crate) fn look_after_restore(&mut self) {
+        if self.case.looks.iter().all(|look| look.not_before.is_none()) {
+            let since = self.stamp.at;
+            self.case.looks.push(Look {
+                since,
+                seq: self.stamp.seq,
+                not_before: Some(since.plus(self.case.terms.visibility_lag)),
                 event_type: None,
                 names: Named::Order {},
             });

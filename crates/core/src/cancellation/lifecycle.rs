@@ -95,7 +95,7 @@ impl blocking::State<Machine> for Phase {
         match *self {
             Self::Precheck { since } => machine.precheck(since, input),
             Self::Requested { .. } => machine.requested(input),
-            Self::Pending { .. } => machine.pending(input),
+            Self::Pending { since } => machine.pending(since, input),
             Self::Success { .. } => machine.success(input),
             Self::Refund { .. } => machine.refund(input),
             Self::Rejected { .. } => machine.rejected(input),
@@ -165,7 +165,9 @@ impl Machine {
             Input::TimerFired {
                 timer: Patience::Precheck,
             } => {
-                let detail = "the order does not show what could be decided on".to_owned();
+                let detail = format!(
+                    "no read since {since} shows whether the order can be cancelled: it may not exist under this id at this target, or have no packages yet"
+                );
                 self.attend(About::PrecheckUndecided, detail);
                 Handled
             }
@@ -283,7 +285,7 @@ impl Machine {
             Input::TimerFired {
                 timer: Patience::Precheck,
             } if self.case.unfit_since.is_some() => {
-                let detail = "the order no longer shows what could be decided on".to_owned();
+                let detail = "the order no longer shows whether it can be cancelled".to_owned();
                 self.attend(About::PrecheckUndecided, detail);
                 Handled
             }
@@ -366,7 +368,7 @@ impl Machine {
         }
     }
 
-    fn pending(&mut self, input: &Input) -> Reaction<Phase> {
+    fn pending(&mut self, since: crate::Timestamp, input: &Input) -> Reaction<Phase> {
         match input {
             Input::OrderRead(read) => {
                 let Some(order) = self.learn(read) else {
@@ -385,7 +387,9 @@ impl Machine {
             Input::TimerFired {
                 timer: Patience::Pending,
             } => {
-                let detail = "Amazon has not decided; polling goes on".to_owned();
+                let detail = format!(
+                    "Amazon has had the request since {since}, and has neither cancelled the order nor said that it will not"
+                );
                 self.attend(About::PendingTooLong, detail);
                 Handled
             }
@@ -596,6 +600,10 @@ impl Machine {
                 self.owe_look(event);
                 Handled
             }
+            Input::Restored => {
+                self.look_after_restore();
+                Handled
+            }
             Input::TimerFired {
                 timer: Patience::Doubt,
             } => {
@@ -614,8 +622,14 @@ impl Machine {
                 lane,
                 failures,
                 error,
+                limited,
             } => {
-                let detail = format!("{lane} failed {failures} times: {error}");
+                if *limited {
+                    return self.limited(lane, error);
+                }
+                let what = attention::lane_in_words(lane);
+                let detail =
+                    format!("{what} failed {failures} times in a row, the last time with: {error}");
                 self.attend(About::AttemptsExhausted { lane: lane.clone() }, detail);
                 Handled
             }
@@ -664,6 +678,11 @@ impl Machine {
         if !untouched {
             return self
                 .refuse("an attempt may have reached Amazon: it cannot be withdrawn any more");
+        }
+        if self.case.looks.iter().any(|look| look.not_before.is_some()) {
+            return self.refuse(
+                "the store was restored from a backup, and an attempt that it does not know of may have reached Amazon: wait until the order was looked at",
+            );
         }
         self.enter_rejected(RejectedWhy::Withdrawn, note.map(str::to_owned))
     }

@@ -9,6 +9,7 @@ use crate::cancellation::input::{Payout, PayoutState};
 use crate::cancellation::order::{
     CancellationState, Order, PackageState, RefundState, ReportedPayment,
 };
+use crate::cancellation::refund::Part;
 
 /// The answer of [`cancel`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,17 +61,33 @@ pub enum PayLook {
     Found(Payout),
     /// Nothing is listed, but the key is too old to be relied upon: a person must decide.
     KeyExpired,
+    /// A part that was paid under an earlier key is not listed: this list is behind the one that
+    /// showed it. To be tried again.
+    NotShown {
+        /// What is missing.
+        detail: String,
+    },
 }
 
 /// May the payout be sent, now that the provider lists these payouts for the refund?
 ///
-/// A payout that was declared failed under an earlier key is no reason not to send; any other one
+/// A payout that was declared failed under an earlier key is no reason not to send, and neither is
+/// one that paid a part before it failed, as long as the list still says just that; any other one
 /// is, whoever made it.
 #[must_use]
 pub fn pay(attempt: &PayRefund, listed: &[Payout], now: Timestamp, clock_behind: bool) -> PayLook {
+    let is_part = |payout: &Payout| {
+        let known = |part: &&Part| part.payment_id == payout.payment_id;
+        let part = attempt.parts.iter().find(known);
+        part.is_some_and(|part| is_unchanged(part, payout))
+    };
+    let has_failed = |payout: &Payout| {
+        payout.state == PayoutState::Failure && attempt.failed_payments.contains(&payout.payment_id)
+    };
     let standing = listed
         .iter()
-        .filter(|payout| !attempt.failed_payments.contains(&payout.payment_id))
+        .filter(|payout| !has_failed(payout))
+        .filter(|payout| !is_part(payout))
         .max_by_key(|payout| match payout.state {
             PayoutState::Success => 3,
             PayoutState::Partial => 2,
@@ -80,10 +97,25 @@ pub fn pay(attempt: &PayRefund, listed: &[Payout], now: Timestamp, clock_behind:
     if let Some(payout) = standing {
         return PayLook::Found(payout.clone());
     }
+    let missing = attempt.parts.iter().find(|part| {
+        let is_listed = |payout: &Payout| payout.payment_id == part.payment_id;
+        !listed.iter().any(is_listed)
+    });
+    if let Some(part) = missing {
+        let id = &part.payment_id;
+        return PayLook::NotShown {
+            detail: format!("the refund provider does not list payment {id}, which paid a part"),
+        };
+    }
     match attempt.key_expires {
         Some(expires) if clock_behind || now >= expires => PayLook::KeyExpired,
         _ => PayLook::Send,
     }
+}
+
+/// Does the provider say of a part what it said when the rest had failed?
+pub(crate) fn is_unchanged(part: &Part, payout: &Payout) -> bool {
+    payout.state == PayoutState::Failure && payout.amount == part.amount
 }
 
 /// The answer of [`report`].

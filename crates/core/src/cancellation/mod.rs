@@ -25,21 +25,23 @@ mod lifecycle;
 mod milestone;
 mod operator;
 mod outcomes;
+mod pace;
 mod refund;
 mod rejection;
 mod state;
 mod workflow;
 
 pub use attempts::{Attempts, Doubt, Intent, Refusal};
-pub use attention::{About, Attention};
+pub use attention::{About, Attention, suggestion_in_words};
 pub use effect::Effect;
 pub use input::Input;
 pub use milestone::{Milestone, Milestones, Raised};
-pub use refund::{Paid, Refund, Report, Reported, Reporting};
+pub use pace::Pace;
+pub use refund::{Paid, Part, Refund, Report, Reported, Reporting};
 pub use rejection::Rejection;
 pub use request::{CancelRequest, Draft, Observation, Origin, Request, Terms};
 pub use state::{
-    Cancelled, Case, EntryKey, Grace, Look, Outcome, Phase, Prior, Rejected, RejectedWhy, Sent,
-    State,
+    Cancelled, Case, Dismissed, EntryKey, Grace, Look, Outcome, Phase, Prior, Rejected,
+    RejectedWhy, Sent, State,
 };
-pub use workflow::{Cancellation, Pace};
+pub use workflow::Cancellation;

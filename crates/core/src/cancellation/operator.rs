@@ -6,12 +6,12 @@ use statig::Outcome::Handled;
 use crate::cancellation::attempts::Doubt;
 use crate::cancellation::attention::{self, About};
 use crate::cancellation::conclusion::doubtful_lanes;
-use crate::cancellation::input::{Action, Fact, Mutation, Payout, PayoutState, Unknown};
+use crate::cancellation::input::{Action, Fact, Mutation, Named, Payout, PayoutState, Unknown};
 use crate::cancellation::lifecycle::Machine;
 use crate::cancellation::milestone::Milestone;
-use crate::cancellation::refund::{Paid, Refund};
+use crate::cancellation::refund::{Paid, Part, Refund};
 use crate::cancellation::request::Origin;
-use crate::cancellation::state::{Phase, RejectedWhy, Sent};
+use crate::cancellation::state::{Dismissed, Look, Phase, RejectedWhy, Sent};
 use crate::{Money, PaymentId, RefundId};
 
 impl Machine {
@@ -31,11 +31,13 @@ impl Machine {
     pub(crate) fn retry(&mut self) {
         let at = self.stamp.at;
         for refund in self.case.refunds.values_mut() {
-            let failed = refund
-                .payout
-                .as_ref()
-                .is_some_and(|paid| paid.payout.state == PayoutState::Failure);
-            if refund.pay_stopped && (failed || refund.pay.refused.is_some()) {
+            let failed = refund.payout.as_ref().is_some_and(|paid| {
+                paid.payout.state == PayoutState::Failure || (paid.rest_failed && !paid.differs)
+            });
+            // A refusal says nothing of an earlier attempt that is in doubt: as long as it is, only
+            // its own key keeps it from being paid twice.
+            let refused = refund.pay.refused.is_some() && refund.pay.doubt.is_none();
+            if refund.pay_stopped && (failed || refused) {
                 spend_key(refund);
             }
             refund.pay_stopped = false;
@@ -75,6 +77,7 @@ impl Machine {
                 amount,
             } => self.resolve_refund_paid(refund_id, payment_id, *amount),
             Fact::RefundNotDue { refund_id } => self.resolve_refund_not_due(refund_id),
+            Fact::EventWrong => self.resolve_event_wrong(),
             Fact::OmsTold => {
                 if self.case.milestones.queue.is_empty() {
                     return self.refuse("the OMS was told everything already");
@@ -124,7 +127,7 @@ impl Machine {
                 }
                 attention::clear(
                     &mut self.case.attention,
-                    |about| matches!(about, About::KeyExpired { refund_id: id } if id == refund_id),
+                    |about| matches!(about, About::KeyExpired { refund_id: id } | About::PayoutLimited { refund_id: id } if id == refund_id),
                 );
             }
         }
@@ -156,6 +159,8 @@ impl Machine {
             self.case.cancel.doubt = Some(Doubt {
                 attempt,
                 since,
+                // The person who was asked about an earlier doubt has just spoken.
+                first: None,
                 deadline: since,
                 why: Unknown::Contradicted,
                 earlier,
@@ -184,10 +189,20 @@ impl Machine {
             Some(format!(
                 "{amount} is not within the {due} that Amazon asks for"
             ))
+        } else if let Some(total) = refund
+            .total_at_amazon
+            .filter(|total| total.currency() != amount.currency())
+        {
+            let currency = total.currency();
+            Some(format!(
+                "refund {id} is in {currency}: give the amount in {currency}"
+            ))
         } else {
-            let told = refund
-                .told_so_far()
-                .filter(|told| amount.minus(told).is_err());
+            let told = refund.told_so_far().into_iter();
+            let told = told
+                .chain(refund.paid_before())
+                .chain(refund.returned_by_others())
+                .find(|told| amount.minus(told).is_err());
             told.map(|told| {
                 format!("{told} of refund {id} is paid already: give the sum of all its payments")
             })
@@ -199,7 +214,10 @@ impl Machine {
         refund.pay.doubt = None;
         refund.pay_stopped = true;
         refund.not_due = false;
+        refund.contested = false;
         refund.moved = false;
+        // The person's word is about all of it.
+        refund.parts.clear();
         refund.payout = Some(Paid {
             payout: Payout {
                 payment_id: payment.clone(),
@@ -209,6 +227,7 @@ impl Machine {
             since: at,
             by_hand: true,
             differs: false,
+            rest_failed: false,
         });
         self.clear_refund_attention(id);
         self.case
@@ -217,14 +236,70 @@ impl Machine {
         Handled
     }
 
+    /// A person says that nothing is behind the events that a person was asked about. Should a read
+    /// show the thing later after all, it is handled like any other.
+    fn resolve_event_wrong(&mut self) -> Reaction<Phase> {
+        let case = &self.case;
+        let asked = |look: &Look| {
+            let named = look.names.to_string();
+            let mut attention = case.attention.iter();
+            attention.any(|a| matches!(&a.about, About::NotVisible { what } if *what == named))
+        };
+        let (wrong, owed): (Vec<Look>, Vec<Look>) = case
+            .looks
+            .iter()
+            .cloned()
+            .partition(|look| look.event_type.is_some() && asked(look));
+        if wrong.is_empty() {
+            return self.refuse("no event waits for a person to say that it was wrong");
+        }
+        self.case.looks = owed;
+        for look in wrong {
+            self.dismiss(look, false);
+        }
+        Handled
+    }
+
+    /// Events like that of this look owe no look any more.
+    fn dismiss(&mut self, look: Look, not_due: bool) {
+        let event_type = look
+            .event_type
+            .filter(|_| !matches!(look.names, Named::Refund { .. }));
+        let dismissed = Dismissed {
+            event_type,
+            names: look.names,
+            not_due,
+        };
+        if !self.case.dismissed.contains(&dismissed) {
+            self.case.dismissed.push(dismissed);
+        }
+    }
+
+    /// A person says that a refund is not to be paid that an event named and no read has shown.
+    fn resolve_unseen_not_due(&mut self, id: &RefundId) -> Reaction<Phase> {
+        let is_it =
+            |look: &Look| matches!(&look.names, Named::Refund { refund_id } if refund_id == id);
+        let (settled, owed): (Vec<Look>, Vec<Look>) =
+            self.case.looks.iter().cloned().partition(is_it);
+        if settled.is_empty() {
+            return self.refuse(&format!("refund {id} is not known here"));
+        }
+        self.case.looks = owed;
+        for look in settled {
+            self.dismiss(look, true);
+        }
+        Handled
+    }
+
     fn resolve_refund_not_due(&mut self, id: &RefundId) -> Reaction<Phase> {
         let Some(refund) = self.case.refunds.get_mut(id) else {
-            return self.refuse(&format!("refund {id} is not known here"));
+            return self.resolve_unseen_not_due(id);
         };
         let paid = refund
             .payout
             .as_ref()
-            .is_some_and(|paid| paid.payout.state != PayoutState::Failure);
+            .is_some_and(|paid| paid.payout.state != PayoutState::Failure)
+            || !refund.parts.is_empty();
         let refusal = if paid {
             Some(format!("refund {id} is paid, at least in part"))
         } else if refund.pay.is_open_or_in_doubt() {
@@ -238,6 +313,7 @@ impl Machine {
             return self.refuse(&why);
         }
         refund.not_due = true;
+        refund.contested = false;
         refund.moved = false;
         refund.payout = None;
         self.clear_refund_attention(id);
@@ -257,6 +333,11 @@ fn spend_key(refund: &mut Refund) {
     if let Some(paid) = refund.payout.take() {
         if paid.payout.state == PayoutState::Failure {
             refund.failed_payments.push(paid.payout.payment_id);
+        } else if paid.rest_failed {
+            refund.parts.push(Part {
+                payment_id: paid.payout.payment_id,
+                amount: paid.payout.amount,
+            });
         } else {
             refund.payout = Some(paid);
         }

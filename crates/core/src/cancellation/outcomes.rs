@@ -7,6 +7,7 @@ use crate::cancellation::attempts::{Attempts, Belongs, Intent};
 use crate::cancellation::attention::{self, About};
 use crate::cancellation::input::{Done, Mutation, Payout, PayoutState};
 use crate::cancellation::lifecycle::Machine;
+use crate::cancellation::look::is_unchanged;
 use crate::cancellation::milestone::Milestone;
 use crate::cancellation::order::RefundState;
 use crate::cancellation::refund::{Paid, Report, Reported, Reporting};
@@ -33,6 +34,8 @@ impl Machine {
             && refund.pay.admits(intent.attempt);
         if wanted {
             refund.key_since.get_or_insert(self.stamp.at);
+            // What an earlier attempt was told says nothing of this one.
+            refund.pay.refused = None;
             refund.pay.begin(intent);
         }
         wanted
@@ -220,7 +223,7 @@ impl Machine {
                     refund_id: refund_id.clone(),
                 };
                 let detail = format!(
-                    "the payout of refund {refund_id} is in doubt, the provider does not list it, and its key is too old to be sent again"
+                    "it is not known whether the payout of refund {refund_id} was made: its answer was lost, the provider does not list it, and its key is too old to be sent again safely"
                 );
                 self.attend(about, detail);
             }
@@ -247,16 +250,50 @@ impl Machine {
         };
         if refund.failed_payments.contains(&payout.payment_id) {
             // It was declared failed under an earlier key.
-            if refund.pay.belongs(attempt) == Belongs::Present {
+            let is_old_news = payout.state == PayoutState::Failure;
+            if !is_old_news || refund.pay.belongs(attempt) == Belongs::Present {
                 refund.pay.done(attempt);
                 refund.pay_stopped = true;
-                let about = About::PayoutFailed {
-                    refund_id: id.clone(),
+                let refund_id = id.clone();
+                let (about, detail) = if is_old_news {
+                    let detail = format!(
+                        "the provider answers with payment {}, which failed before",
+                        payout.payment_id
+                    );
+                    (About::PayoutFailed { refund_id }, detail)
+                } else {
+                    let detail = format!(
+                        "payment {} had failed, and is told as {} now",
+                        payout.payment_id,
+                        told(payout),
+                    );
+                    (About::PayoutDiffers { refund_id }, detail)
                 };
+                self.attend(about, detail);
+            }
+            return Handled;
+        }
+        if let Some(part) = refund
+            .parts
+            .iter()
+            .find(|part| part.payment_id == payout.payment_id)
+        {
+            let is_old_news = is_unchanged(part, payout);
+            if !is_old_news || refund.pay.belongs(attempt) == Belongs::Present {
+                refund.pay.done(attempt);
+                refund.pay_stopped = true;
                 let detail = format!(
-                    "the provider answers with payment {}, which failed before",
-                    payout.payment_id
+                    "payment {} had paid {} before it failed, and is told as {} now",
+                    payout.payment_id,
+                    part.amount,
+                    told(payout),
                 );
+                let refund_id = id.clone();
+                let about = if is_old_news {
+                    About::PayoutFailed { refund_id }
+                } else {
+                    About::PayoutDiffers { refund_id }
+                };
                 self.attend(about, detail);
             }
             return Handled;
@@ -264,6 +301,7 @@ impl Machine {
         refund.pay.done(attempt);
         let mut payout = payout.clone();
         let mut trouble = None;
+        let mut rest_failed = false;
         if let Some(known) = &refund.payout {
             let another = known.payout.payment_id != payout.payment_id;
             if another && payout.state == PayoutState::Failure {
@@ -285,14 +323,40 @@ impl Machine {
             }
             let was_partial = known.payout.state == PayoutState::Partial;
             if was_partial && payout.state == PayoutState::Failure {
-                // A part is paid: for Amazon it stays PARTIAL (reference 3.6).
+                // A part is paid: for Amazon it stays PARTIAL (reference 3.6). How large a part is
+                // known only where both words agree on it.
+                rest_failed = payout.amount == known.payout.amount;
+                let and = if rest_failed {
+                    String::new()
+                } else {
+                    format!(
+                        ", and it is not clear how large: {} was told before, {} now",
+                        known.payout.amount, payout.amount
+                    )
+                };
                 payout = known.payout.clone();
                 trouble = Some(format!(
-                    "the rest of refund {id} failed after a part was paid"
+                    "the rest of refund {id} failed after a part was paid{and}"
                 ));
             }
         }
-        let differs = refund.amount.is_none_or(|amount| {
+        let expected = refund.outstanding();
+        if payout.state == PayoutState::Failure
+            && !payout.amount.is_zero()
+            && expected
+                .and_then(|asked| asked.minus(&payout.amount).ok())
+                .is_some_and(|rest| !rest.is_zero())
+        {
+            // Neither nothing nor what was asked for: a part was paid, although no PARTIAL of it was
+            // ever seen, and what is paid is never paid again.
+            payout.state = PayoutState::Partial;
+            rest_failed = true;
+            trouble = Some(format!(
+                "the rest of refund {id} failed after {} of it was paid",
+                payout.amount
+            ));
+        }
+        let differs = expected.is_none_or(|amount| {
             let other_currency = amount.currency() != payout.amount.currency();
             let too_much = amount.minus(&payout.amount).is_err();
             let short = payout.state == PayoutState::Success && amount != payout.amount;
@@ -311,12 +375,12 @@ impl Machine {
         }
         refund.pay_stopped |= trouble.is_some();
         let (amount, state) = (payout.amount, payout.state);
-        let expected = refund.amount;
         refund.payout = Some(Paid {
             payout,
             since,
             by_hand: false,
             differs: differs && state != PayoutState::Failure,
+            rest_failed,
         });
         if let Some(detail) = trouble {
             self.attend(
@@ -333,7 +397,9 @@ impl Machine {
             };
             self.attend(
                 about,
-                format!("refund {id}: {expected} was to be paid, {amount} was"),
+                format!(
+                    "refund {id}: the provider was to pay {expected}, and says it paid {amount}"
+                ),
             );
         }
         if news && state != PayoutState::Pending {
@@ -379,12 +445,44 @@ impl Machine {
         }
     }
 
+    /// A limit on payouts leaves no room: nothing is paid before a person asks for a retry.
+    pub(crate) fn limited(&mut self, lane: &str, detail: &str) -> Reaction<Phase> {
+        let Some(Mutation::PayRefund { refund_id }) = Mutation::of_lane(lane) else {
+            return self.reject(Rejection::NotWanted {
+                detail: format!("a limit on {lane}"),
+            });
+        };
+        let terms = &self.case.terms;
+        let Some(refund) = self.case.refunds.get_mut(&refund_id) else {
+            return self.reject(Rejection::UnknownRefund { refund_id });
+        };
+        if refund.pay.open.is_some() || refund.due(terms).is_none() {
+            return self.reject(Rejection::NotWanted {
+                detail: format!("a limit on {lane}"),
+            });
+        }
+        refund.pay_stopped = true;
+        let detail = format!("refund {refund_id} is not paid: {detail}");
+        self.attend(About::PayoutLimited { refund_id }, detail);
+        Handled
+    }
+
     pub(crate) fn clear_exhausted(&mut self, lane: &str) {
         attention::clear(
             &mut self.case.attention,
             |about| matches!(about, About::AttemptsExhausted { lane: stopped } if stopped == lane),
         );
     }
+}
+
+fn told(payout: &Payout) -> String {
+    let state = match payout.state {
+        PayoutState::Pending => "PENDING",
+        PayoutState::Partial => "PARTIAL",
+        PayoutState::Success => "SUCCESS",
+        PayoutState::Failure => "FAILURE",
+    };
+    format!("{state} with {}", payout.amount)
 }
 
 /// May a payout that is known to be like this be like that now? Old news may come late.

@@ -12,7 +12,7 @@ use crate::{Money, PaymentId, Timestamp};
 /// A refund of the order.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four facts that hold or not, in any combination"
+    reason = "facts that hold or not, in any combination"
 )]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,15 +24,24 @@ pub struct Refund {
     /// Why it is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Amazon's estimate; frozen at the first intent to pay.
+    /// What is to be returned: Amazon's estimate while it is PENDING, frozen at the first intent to
+    /// pay. Not known of a refund that somebody else had moved on before it was first seen: from the
+    /// first report on, Amazon shows what was returned so far instead (reference 3.5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+    /// What Amazon showed as its total when somebody else was seen to have moved it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_at_amazon: Option<Money>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub line_items: Vec<ItemQuantity>,
     /// A person said that it is not to be paid.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_due: bool,
+    /// A person said that it is not to be paid, before any read showed it; now that one does, it
+    /// waits for a person's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contested: bool,
     /// Somebody else moved it on at Amazon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub moved: bool,
@@ -51,6 +60,9 @@ pub struct Refund {
     /// Payments of earlier keys that were declared failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_payments: Vec<PaymentId>,
+    /// What was paid under earlier keys whose rest failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// The payout under the present key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payout: Option<Paid>,
@@ -84,6 +96,20 @@ pub struct Paid {
     /// Does it differ from what was to be paid? Then nothing is reported until a person says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub differs: bool,
+    /// A part is paid, and the rest was declared failed by a provider that agrees on the part: then
+    /// the rest can be paid under another key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rest_failed: bool,
+}
+
+/// A part that was paid under a key whose rest failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// How much of it was paid.
+    pub amount: Money,
 }
 
 /// What was reported.
@@ -126,19 +152,23 @@ impl Refund {
     /// A refund as first seen.
     #[must_use]
     pub fn seen(details: &RefundDetails, at: Timestamp) -> Self {
+        let moved = details.state != RefundState::Pending;
         Self {
             first_seen: at,
             state: details.state.clone(),
             reason: details.reason.clone(),
-            amount: details.total,
+            amount: details.total.filter(|_| !moved),
+            total_at_amazon: details.total.filter(|_| moved),
             line_items: details.line_items.clone(),
             not_due: false,
-            moved: details.state != RefundState::Pending,
+            contested: false,
+            moved,
             pay: Attempts::default(),
             pay_stopped: false,
             keys_spent: 0,
             key_since: None,
             failed_payments: Vec::new(),
+            parts: Vec::new(),
             payout: None,
             report: Attempts::default(),
             report_stopped: false,
@@ -179,7 +209,7 @@ impl Refund {
     /// Was the amount frozen by an intent?
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.pay.made > 0 || self.report.made > 0 || self.payout.is_some()
+        self.pay.made > 0 || self.report.made > 0 || self.payout.is_some() || !self.parts.is_empty()
     }
 
     /// Is it open at Amazon and ours: what an observed cancellation goes to `refund` for?
@@ -201,20 +231,47 @@ impl Refund {
             RefundState::Pending => true,
             // A failure that we reported ourselves may be followed by another try.
             RefundState::Failure => !self.moved,
+            // So may the part that we reported.
+            RefundState::Partial => !self.moved && !self.parts.is_empty(),
             _ => false,
         };
         let due = self.is_ours(terms) == Some(true)
             && !self.not_due
+            && !self.contested
             && !self.moved
             && unpaid
             && open_at_amazon;
-        self.amount.filter(|amount| due && !amount.is_zero())
+        self.outstanding().filter(|amount| due && !amount.is_zero())
+    }
+
+    /// What was paid under earlier keys, taken together; `None` where nothing was.
+    pub(crate) fn paid_before(&self) -> Option<Money> {
+        let mut parts = self.parts.iter();
+        let first = parts.next()?.amount;
+        parts.try_fold(first, |sum, part| sum.plus(&part.amount).ok())
+    }
+
+    /// What the present key is to pay: the whole amount, less what earlier ones paid.
+    #[must_use]
+    pub fn outstanding(&self) -> Option<Money> {
+        let amount = self.amount?;
+        if self.parts.is_empty() {
+            return Some(amount);
+        }
+        amount.minus(&self.paid_before()?).ok()
     }
 
     /// What Amazon was told, or is being told, to be returned so far: no later report says less.
     pub(crate) fn told_so_far(&self) -> Option<Money> {
         let under_way = self.reporting.as_ref().map(|it| it.report.total);
         under_way.or(self.reported.as_ref().map(|last| last.total))
+    }
+
+    /// What somebody else told Amazon to be returned so far, of a refund that they left PARTIAL. In
+    /// other states the total at Amazon may still be the estimate.
+    pub(crate) fn returned_by_others(&self) -> Option<Money> {
+        self.total_at_amazon
+            .filter(|_| self.state == RefundState::Partial)
     }
 
     /// Must the present payout be watched until it is final?
@@ -232,7 +289,8 @@ impl Refund {
     /// What is to be reported to Amazon now.
     #[must_use]
     pub fn report_due(&self, terms: &Terms) -> Option<Report> {
-        if !self.is_ours_to_report(terms) || self.moved || self.is_final_at_amazon() {
+        let waits = self.moved || self.contested;
+        if !self.is_ours_to_report(terms) || waits || self.is_final_at_amazon() {
             return None;
         }
         let reported = self.reported.as_ref();
@@ -245,44 +303,62 @@ impl Refund {
         }
         let amount = self.amount?;
         let nothing = Money::zero(amount.currency());
-        let (state, total, payment) = match &self.payout {
-            _ if self.not_due => (RefundState::Rejected, nothing, None),
-            None if amount.is_zero() => (RefundState::Success, nothing, None),
-            None => return None,
-            Some(paid) if paid.differs => return None,
-            Some(paid) => match paid.payout.state {
-                PayoutState::Pending => return None,
-                PayoutState::Success => (
-                    RefundState::Success,
-                    paid.payout.amount,
-                    Some(&paid.payout.payment_id),
-                ),
-                PayoutState::Partial => (
-                    RefundState::Partial,
-                    paid.payout.amount,
-                    Some(&paid.payout.payment_id),
-                ),
-                PayoutState::Failure => (RefundState::Failure, nothing, None),
-            },
+        // What earlier keys paid stays paid, whatever becomes of the rest.
+        let mut paid_out: Vec<(&PaymentId, Money)> = self
+            .parts
+            .iter()
+            .map(|part| (&part.payment_id, part.amount))
+            .collect();
+        let present = self.payout.as_ref().map(|paid| &paid.payout);
+        if self.payout.as_ref().is_some_and(|paid| paid.differs) && !self.not_due {
+            return None;
+        }
+        if let Some(payout) = present
+            && matches!(payout.state, PayoutState::Success | PayoutState::Partial)
+        {
+            paid_out.push((&payout.payment_id, payout.amount));
+        }
+        let (state, payments) = match present.map(|payout| payout.state) {
+            _ if self.not_due => (RefundState::Rejected, Vec::new()),
+            None if amount.is_zero() => (RefundState::Success, Vec::new()),
+            Some(PayoutState::Success) => (RefundState::Success, paid_out),
+            Some(PayoutState::Partial) => (RefundState::Partial, paid_out),
+            _ if !paid_out.is_empty() => (RefundState::Partial, paid_out),
+            Some(PayoutState::Failure) => (RefundState::Failure, Vec::new()),
+            Some(PayoutState::Pending) | None => return None,
         };
-        let before = reported.map_or(nothing, |last| last.total);
-        let delta = total.minus(&before).ok().filter(|delta| !delta.is_zero());
-        let payments = match (payment, delta) {
-            (Some(id), Some(delta)) => {
-                let nth = reported.map_or(0, |last| last.count).saturating_add(1);
-                vec![ReportedPayment {
-                    id: delta_id(id, nth),
-                    amount: Some(delta),
-                }]
-            }
-            _ => Vec::new(),
-        };
+        let (total, payments) = self.since_last(&payments, nothing)?;
         let report = Report {
             state,
             total,
             payments,
         };
         Some(report).filter(is_news)
+    }
+
+    /// The sum of payments, and what of each Amazon was not told yet: it adds up what it is told.
+    fn since_last(
+        &self,
+        payments: &[(&PaymentId, Money)],
+        nothing: Money,
+    ) -> Option<(Money, Vec<ReportedPayment>)> {
+        let reported = self.reported.as_ref();
+        let nth = reported.map_or(0, |last| last.count).saturating_add(1);
+        let mut told = reported.map_or(nothing, |last| last.total);
+        let mut total = nothing;
+        let mut news = Vec::new();
+        for (id, amount) in payments {
+            total = total.plus(amount).ok()?;
+            let delta = total.minus(&told).ok().filter(|delta| !delta.is_zero());
+            if let Some(delta) = delta {
+                news.push(ReportedPayment {
+                    id: delta_id(id, nth),
+                    amount: Some(delta),
+                });
+                told = total;
+            }
+        }
+        Some((total, news))
     }
 
     /// The provider's present idempotency key for this refund.

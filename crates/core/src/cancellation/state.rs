@@ -206,6 +206,9 @@ pub struct Case {
     /// What events named and no read has shown yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looks: Vec<Look>,
+    /// What events named and a person has settled, although no read had shown it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dismissed: Vec<Dismissed>,
     /// What a person is needed for, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<Attention>,
@@ -235,6 +238,30 @@ impl Case {
     pub fn cancel_doubt_ends(&self) -> Option<Timestamp> {
         let doubt = self.cancel.doubt.as_ref()?;
         Some(doubt.counted_from().plus(self.terms.visibility_lag))
+    }
+
+    /// What people settled although no read had shown it, here or in earlier instances.
+    fn all_dismissed(&self) -> impl Iterator<Item = &Dismissed> {
+        self.prior.dismissed.iter().chain(&self.dismissed)
+    }
+
+    /// Did a person say that there is nothing behind events like this?
+    pub(crate) fn is_dismissed(&self, names: &Named, event_type: &EventType) -> bool {
+        self.all_dismissed().any(|settled| {
+            settled.names == *names
+                && settled
+                    .event_type
+                    .as_ref()
+                    .is_none_or(|settled| settled == event_type)
+        })
+    }
+
+    /// Did a person say, before any read showed the refund, that it is not to be paid?
+    pub(crate) fn is_dismissed_as_not_due(&self, id: &RefundId) -> bool {
+        self.all_dismissed().any(|settled| {
+            let is_it = matches!(&settled.names, Named::Refund { refund_id } if refund_id == id);
+            settled.not_due && is_it
+        })
     }
 
     /// Is any mutation in doubt?
@@ -298,6 +325,9 @@ pub struct Prior {
     /// Was that the whole order?
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,
+    /// What events named and a person settled, although no read had shown it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dismissed: Vec<Dismissed>,
 }
 
 impl Prior {
@@ -311,6 +341,8 @@ impl Prior {
             let packages = case.prior.packages.iter().chain(&case.cancelled_packages);
             prior.refunds.extend(refunds.cloned());
             prior.packages.extend(packages.cloned());
+            let dismissed = case.prior.dismissed.iter().chain(&case.dismissed);
+            prior.dismissed.extend(dismissed.cloned());
             prior.succeeded |= case.prior.succeeded || case.cancelled.is_some();
             prior.whole |= case.prior.whole || case.cancelled.as_ref().is_some_and(|c| c.whole);
         }
@@ -318,6 +350,8 @@ impl Prior {
         prior.refunds.dedup();
         prior.packages.sort();
         prior.packages.dedup();
+        prior.dismissed.sort();
+        prior.dismissed.dedup();
         prior
     }
 
@@ -398,9 +432,27 @@ pub struct Look {
     pub since: Timestamp,
     /// The entry that made it owed: a read that began before it settles nothing.
     pub seq: u64,
+    /// A read that began before this time settles nothing either: what it is to show may be late
+    /// (U9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// What the event said of the thing; `None` when any later read will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventType>,
     /// The thing.
     pub names: Named,
+}
+
+/// Something that an event named, that no read had shown, and that a person settled.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dismissed {
+    /// What the event said of the thing; of a refund, whatever any event says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<EventType>,
+    /// The thing.
+    pub names: Named,
+    /// It is a refund, and the person said that it is not to be paid.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_due: bool,
 }

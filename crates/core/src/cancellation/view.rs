@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cancellation::attention::Attention;
 use crate::cancellation::input::PayoutState;
 use crate::cancellation::request::{CancellationReason, Origin};
 use crate::cancellation::state::State;
@@ -117,6 +118,25 @@ pub struct AttentionView {
     pub why: String,
     /// What can be done, as command lines without the program's name.
     pub suggest: Vec<String>,
+    /// Everything that a person is needed for, oldest first; each with what can be done about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<NeedView>,
+}
+
+/// One thing that a person is needed for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NeedView {
+    /// The stable code of its kind.
+    pub code: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it is, in a sentence.
+    pub detail: String,
+    /// What goes on meanwhile, in a sentence.
+    pub meanwhile: String,
+    /// What can be done, as command lines without the program's name.
+    pub suggest: Vec<String>,
 }
 
 /// Why a cancellation was rejected.
@@ -137,8 +157,13 @@ pub struct RefundView {
     pub id: RefundId,
     /// Its state at Amazon, as last read or reported.
     pub state: String,
-    /// The frozen amount, else Amazon's estimate.
+    /// The frozen amount, else Amazon's estimate. Not known where somebody else had moved it on
+    /// before it was first seen.
     pub amount: Option<Money>,
+    /// What Amazon showed as its total when somebody else was seen to have moved it on: what was
+    /// returned by then, or, after a failure, perhaps still the estimate. Left out once we reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_at_amazon: Option<Money>,
     /// The payment.
     pub payment_id: Option<PaymentId>,
     /// The state that we reported last.
@@ -201,20 +226,30 @@ impl State {
             1 => format!("{code}: {}", oldest.detail),
             many => format!("{code}: {} (and {} more)", oldest.detail, many - 1),
         };
+        let need = |attention: &Attention| {
+            let lines = attention.about.suggestions().into_iter();
+            NeedView {
+                code: attention.about.code().to_owned(),
+                since: attention.since,
+                detail: attention.detail.clone(),
+                meanwhile: attention.about.meanwhile().to_owned(),
+                suggest: lines
+                    .map(|line| line.replacen("ID", id.as_str(), 1))
+                    .collect(),
+            }
+        };
+        let needs: Vec<NeedView> = all.iter().map(need).collect();
         let mut suggest: Vec<String> = Vec::new();
-        for line in all
-            .iter()
-            .flat_map(|attention| attention.about.suggestions())
-        {
-            let line = line.replacen("ID", id.as_str(), 1);
-            if !suggest.contains(&line) {
-                suggest.push(line);
+        for line in needs.iter().flat_map(|need| &need.suggest) {
+            if !suggest.contains(line) {
+                suggest.push(line.clone());
             }
         }
         Some(AttentionView {
             since: oldest.since,
             why,
             suggest,
+            needs,
         })
     }
 
@@ -232,11 +267,13 @@ impl State {
                 id: id.clone(),
                 state: refund.state.to_string(),
                 amount: refund.amount,
+                total_at_amazon: refund.total_at_amazon.filter(|_| refund.reported.is_none()),
                 payment_id: refund
                     .payout
                     .as_ref()
                     .filter(|paid| paid.payout.state != PayoutState::Failure)
-                    .map(|paid| paid.payout.payment_id.clone()),
+                    .map(|paid| paid.payout.payment_id.clone())
+                    .or_else(|| refund.parts.last().map(|part| part.payment_id.clone())),
                 reported: refund.reported.as_ref().map(|last| last.state.to_string()),
             })
             .collect()

@@ -1,37 +1,17 @@
 //! The cancellation as a [`Workflow`].
 
-use std::time::Duration;
-
 use crate::cancellation::effect::{Effect, Timer};
 use crate::cancellation::input::{Done, EventType, Input, Mutation, Named, Unknown};
 use crate::cancellation::order::Alias;
+use crate::cancellation::pace::Pace;
 use crate::cancellation::rejection::Rejection;
 use crate::cancellation::request::{CancelRequest, Observation, Origin, Request, Terms};
 use crate::cancellation::state::{Case, Outcome, Phase, Prior, State};
 use crate::cancellation::{agenda, lifecycle, milestone};
 use crate::{
     Admission, Agenda, AttentionFlag, Emission, Identity, InstanceId, Notice, OpenIntent,
-    Projection, Stamp, UpgradeError, Workflow,
+    Projection, Spend, Stamp, UpgradeError, Workflow,
 };
-
-/// How often Amazon is asked while something is waited for. Not part of what is agreed for the
-/// life of a cancellation: a change counts at once, for all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// The shortest wait between two reads.
-    pub poll_initial: Duration,
-    /// The longest wait between two reads.
-    pub poll_max: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            poll_initial: Duration::from_secs(30),
-            poll_max: Duration::from_mins(15),
-        }
-    }
-}
 
 /// The life cycle of an order cancellation.
 ///
@@ -170,7 +150,29 @@ impl Workflow for Cancellation {
                 lane: key.to_owned(),
                 failures,
                 error: error.to_owned(),
+                limited: false,
             },
+            Notice::Limited { key, detail, .. } => Input::AttentionRaised {
+                lane: key.to_owned(),
+                failures: 0,
+                error: detail.to_owned(),
+                limited: true,
+            },
+        }
+    }
+
+    fn spend(&self, input: &Input) -> Option<Spend> {
+        match input {
+            Input::IntentRecorded {
+                mutation: Mutation::PayRefund { .. },
+                key,
+                amount: Some(amount),
+                ..
+            } => Some(Spend {
+                key: key.clone(),
+                amount: *amount,
+            }),
+            _ => None,
         }
     }
 
@@ -215,7 +217,9 @@ impl Workflow for Cancellation {
                     && open(&case.cancel, cancel.attempt)
             }
             Effect::PayRefund(pay) => case.refunds.get(&pay.refund_id).is_some_and(|refund| {
-                open(&refund.pay, pay.attempt) && refund.due(&case.terms) == Some(pay.amount)
+                open(&refund.pay, pay.attempt)
+                    && !refund.pay_stopped
+                    && refund.due(&case.terms) == Some(pay.amount)
             }),
             Effect::ReportRefund(report) => {
                 case.refunds.get(&report.refund_id).is_some_and(|refund| {
@@ -231,6 +235,10 @@ impl Workflow for Cancellation {
         }
     }
 
+    fn restored(&self) -> Option<Input> {
+        Some(Input::Restored)
+    }
+
     fn always_recorded(&self, input: &Input) -> bool {
         !matches!(
             input,
@@ -239,6 +247,7 @@ impl Workflow for Cancellation {
                 | Input::TimerFired { .. }
                 | Input::AttentionRaised { .. }
                 | Input::AttentionCleared { .. }
+                | Input::Restored
         )
     }
 
@@ -259,6 +268,13 @@ impl Workflow for Cancellation {
             Input::Operator { actor, .. } => Some(actor),
             Input::Requested(request) => request.requested_by.as_deref(),
             _ => None,
+        }
+    }
+
+    fn requester<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        match request {
+            Request::Requested(request) => request.requested_by.as_deref(),
+            Request::Observed(observation) => observation.requested_by.as_deref(),
         }
     }
 
@@ -372,6 +388,7 @@ fn blank(
         refunds: std::collections::BTreeMap::new(),
         milestones: crate::cancellation::Milestones::default(),
         looks: Vec::new(),
+        dismissed: Vec::new(),
         attention: Vec::new(),
     }
 }

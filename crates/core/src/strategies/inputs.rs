@@ -165,6 +165,7 @@ fn people() -> impl Strategy<Value = Input> {
         Just(Fact::Rejected),
         Just(Fact::NotSent),
         Just(Fact::OmsTold),
+        Just(Fact::EventWrong),
         (refund_ids(), money()).prop_map(|(refund_id, amount)| Fact::RefundPaid {
             refund_id,
             payment_id: id("cheque-7"),
@@ -220,13 +221,17 @@ fn engine() -> impl Strategy<Value = Input> {
     let lane = mutations().prop_map(|mutation| mutation.lane());
     prop_oneof![
         3 => timer.prop_map(|timer| Input::TimerFired { timer }),
-        1 => (lane, 1_u32..30).prop_map(|(lane, failures)| Input::AttentionRaised {
-            lane,
-            failures,
-            error: "503".to_owned(),
+        1 => (lane, 1_u32..30, any::<bool>()).prop_map(|(lane, failures, limited)| {
+            Input::AttentionRaised {
+                lane,
+                failures,
+                error: "503".to_owned(),
+                limited,
+            }
         }),
         1 => mutations().prop_map(|mutation| Input::AttentionCleared { lane: mutation.lane() }),
         1 => Just(Input::Upgraded { from: 0, to: 1 }),
+        1 => Just(Input::Restored),
         1 => Just(Input::Requested(request())),
     ]
     .boxed()

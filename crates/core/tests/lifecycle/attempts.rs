@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use countermand_core::Workflow;
 use countermand_core::cancellation::exemplars::Script;
 use countermand_core::cancellation::exemplars::orders;
 use countermand_core::cancellation::input::{Action, Done, Input, Mutation, NotSent, Unknown};
 use countermand_core::cancellation::look::{self, CancelLook};
 use countermand_core::cancellation::order::CancellationState;
 use countermand_core::cancellation::{Cancellation, Effect, RejectedWhy, Rejection};
+use countermand_core::{When, Workflow};
 
-use crate::{agenda, sound};
+use crate::{agenda, attention, sound};
 
 const LAG: Duration = Duration::from_mins(6);
 
@@ -95,6 +95,41 @@ fn word_of_the_newest_attempt_does_not_settle_an_older_doubt() {
     let only = sound(in_flight().crash().input(not_sent(1)));
     assert!(!only.state.case.in_doubt());
     assert_eq!(agenda(&only), ["cancel_order now"]);
+}
+
+#[test]
+fn a_doubt_ages_however_often_it_is_renewed() {
+    use countermand_core::cancellation::effect::Patience;
+
+    let begun = in_flight().crash();
+    let first = begun.state.case.cancel.doubt.clone().unwrap();
+    assert_eq!((first.began(), first.first), (first.since, None));
+    // Each attempt is unknown again long before the patience (30 minutes) is over.
+    let mut script = begun;
+    for _ in 0..5 {
+        script = sound(script.after(LAG).intent("cancel_order").crash());
+        let doubt = script.state.case.cancel.doubt.as_ref().unwrap();
+        assert_eq!(doubt.began(), first.since);
+        // What is not there is disbelieved after the newest attempt all the same.
+        assert!(doubt.counted_from() >= first.since.plus(LAG));
+        let agenda = Cancellation::default().next(&script.state);
+        let timer = agenda
+            .items()
+            .iter()
+            .find(|item| item.key == "timer/doubt")
+            .unwrap();
+        let patience = script.state.case.terms.patience;
+        assert_eq!(timer.when, When::At(first.since.plus(patience)));
+        assert_eq!(attention(&script), Vec::<&str>::new());
+    }
+    let script = sound(script.after(Duration::from_mins(1)).timer(Patience::Doubt));
+    assert_eq!(attention(&script), ["in_doubt"]);
+    // The looking goes on.
+    assert!(
+        agenda(&script)
+            .iter()
+            .any(|line| line.starts_with("cancel_order 300s after"))
+    );
 }
 
 #[test]

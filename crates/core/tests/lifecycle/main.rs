@@ -6,6 +6,7 @@
 mod invariants;
 
 mod attempts;
+mod dismissed;
 mod looks;
 mod observed;
 mod operator;
@@ -13,6 +14,7 @@ mod page;
 mod pairs;
 mod precheck;
 mod refunds;
+mod restored;
 mod runs;
 mod stored;
 mod verdict;

@@ -302,6 +302,7 @@ fn a_lane_that_stopped_is_forgotten_once_there_is_nothing_left_in_it() {
             lane,
             failures: 20,
             error: "503".to_owned(),
+            limited: false,
         })
     };
     let script = stopped(due(), pay().lane());

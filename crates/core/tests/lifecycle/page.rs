@@ -17,21 +17,51 @@ fn the_drawing_is_the_one_of_the_design() {
 
 #[test]
 fn the_page_is_up_to_date() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lifecycle.md");
-    let page = diagram::lifecycle_page();
+    compare("lifecycle.md", &diagram::lifecycle_page());
+}
+
+#[test]
+fn the_picture_is_up_to_date() {
+    compare("lifecycle.svg", &diagram::svg(None));
+}
+
+fn compare(name: &str, text: &str) {
+    let path = format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"));
     #[expect(
         clippy::disallowed_methods,
         reason = "a switch for whoever changes the life cycle"
     )]
     if std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1") {
-        std::fs::write(path, &page).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
-    let written = std::fs::read_to_string(path).unwrap_or_default();
-    let same = written == page;
+    let same = std::fs::read_to_string(&path).unwrap_or_default() == text;
     assert!(
         same,
-        "docs/lifecycle.md is not what the code does: run this test with UPDATE_DOCS=1 and read the difference"
+        "docs/{name} is not what the code does: run this test with UPDATE_DOCS=1 and read the difference"
     );
+}
+
+/// A new arrow is drawn, whatever else is forgotten.
+#[test]
+fn the_picture_has_every_arrow_and_marks_the_way() {
+    let picture = diagram::svg(None);
+    for (from, to) in ARROWS {
+        assert!(
+            picture.contains(&format!("<title>{from} to {to}: ")),
+            "{from} {to}"
+        );
+    }
+    assert_eq!(picture.matches("<g>").count(), ARROWS.len());
+    assert!(!picture.contains(" taken\"") && !picture.contains(" here\""));
+    let way = ["precheck", "precheck", "requested", "pending", "success"];
+    let marked = diagram::svg(Some(&diagram::Mark::of(way)));
+    assert_eq!(marked.matches("<g><title>").count(), ARROWS.len());
+    assert!(marked.contains("It is in success."), "{marked}");
+    // Three arrows, the one into the first state, and the one in the legend.
+    assert_eq!(marked.matches(" taken\"").count(), 5);
+    for outside in ["<script", "href", "url(http", "@import"] {
+        assert!(!marked.contains(outside), "{outside}");
+    }
 }
 
 #[test]

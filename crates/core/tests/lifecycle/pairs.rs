@@ -47,7 +47,7 @@ fn every_exemplar_meets_every_type_of_input() {
             .insert(offer.input.name());
     });
     let all: BTreeSet<&str> = met.values().flatten().copied().collect();
-    assert_eq!(all.len(), 15, "{all:?}");
+    assert_eq!(all.len(), 16, "{all:?}");
     for (exemplar, types) in &met {
         let missing: Vec<_> = all.difference(types).collect();
         assert!(missing.is_empty(), "{exemplar} never met {missing:?}");

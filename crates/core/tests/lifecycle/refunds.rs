@@ -1,7 +1,11 @@
 //! Refunds: one payout each, the exact amount, and reports that Amazon allows.
 
+mod elsewhere;
+mod keys;
+mod limited;
 mod paying;
 mod reporting;
+mod rest;
 
 use std::time::Duration;
 

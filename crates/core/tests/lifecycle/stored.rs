@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use countermand_core::cancellation::exemplars;
 use countermand_core::cancellation::input::Input;
-use countermand_core::cancellation::{Cancellation, Prior, Request, State};
+use countermand_core::cancellation::{Cancellation, Dismissed, Prior, Request, State};
 use countermand_core::{Opening, Workflow};
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ fn every_input_has_its_file() {
         .values()
         .filter_map(|form| form["type"].as_str())
         .collect();
-    assert_eq!(types.len(), 15, "{types:?}");
+    assert_eq!(types.len(), 16, "{types:?}");
     all_are_there("input.", inputs);
 }
 
@@ -124,6 +124,19 @@ fn every_opening_has_its_file() {
                 packages: vec![exemplars::orders::id("P0")],
                 succeeded: true,
                 whole: true,
+                dismissed: Vec::new(),
+            };
+            exemplars::Script::observed(prior)
+        }),
+        ("observed_after_a_wrong_event", {
+            let dismissed = Dismissed {
+                event_type: None,
+                names: exemplars::refund_event().names,
+                not_due: true,
+            };
+            let prior = Prior {
+                dismissed: vec![dismissed],
+                ..Prior::default()
             };
             exemplars::Script::observed(prior)
         }),

@@ -156,7 +156,7 @@ fn of_item(state: &State, item: &Item<Effect>) -> Result<(), String> {
                 .ok_or("a payout for an unknown refund")?;
             holds(state.phase.is_decided(), "a payout before the decision")?;
             holds(
-                refund.amount == Some(pay.amount),
+                refund.outstanding() == Some(pay.amount),
                 "a payout of another amount",
             )?;
             holds(!pay.amount.is_zero(), "a payout of nothing")?;

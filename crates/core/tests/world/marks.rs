@@ -15,7 +15,7 @@ use crate::scenario::{Scenario, asked, contended, heard, secs};
 use crate::world::World;
 
 /// What must be met, beside the arrows.
-const MARKS: [&str; 32] = [
+const MARKS: [&str; 33] = [
     "effect_done cancel_order",
     "effect_done pay_refund",
     "effect_done report_refund",
@@ -48,6 +48,7 @@ const MARKS: [&str; 32] = [
     "outcome cancelled",
     "outcome nothing_to_do",
     "outcome rejected",
+    "the rest was paid",
 ];
 
 fn mark(form: &serde_json::Value) -> String {
@@ -96,6 +97,10 @@ fn met(world: &World, marks: &mut BTreeMap<String, u32>) {
                 .entry(format!("{from} to {}", entry.phase))
                 .or_default() += 1;
             from = entry.phase;
+        }
+        let refunds = ended.state.case.refunds.values();
+        if refunds.clone().any(|refund| !refund.parts.is_empty()) {
+            *marks.entry("the rest was paid".to_owned()).or_default() += 1;
         }
         let outcome = format!("outcome {}", ended.state.outcome().unwrap_or_default());
         *marks.entry(outcome).or_default() += 1;

@@ -159,21 +159,23 @@ fn payouts(world: &World, wrong: &mut Vec<String>) {
             });
             continue;
         };
-        let exact = paid.payout.amount == paid.full && refund.total == Some(paid.full);
+        let parts = world.provider.in_parts(id, paid.full);
+        let whole = paid.full.plus(&parts).unwrap();
+        let exact = paid.payout.amount == paid.full && refund.total == Some(whole);
         check(wrong, exact, || {
             format!(
-                "refund {id}: {:?}, and Amazon knows {:?}",
+                "refund {id}: {:?} beside {parts}, and Amazon knows {:?}",
                 paid.payout, refund.total
             )
         });
-        check(wrong, estimates.contains(&paid.full.to_string()), || {
-            format!("refund {id}: not {}", paid.full)
+        check(wrong, estimates.contains(&whole.to_string()), || {
+            format!("refund {id}: not {whole}")
         });
-        let nothing = Money::zero(paid.full.currency());
+        let nothing = Money::zero(whole.currency());
         let mut booked = refund.payments.iter().filter_map(|payment| payment.amount);
         let sum = booked.try_fold(nothing, |sum, amount| sum.plus(&amount));
-        check(wrong, sum == Ok(paid.full), || {
-            format!("refund {id}: {:?} booked of {}", refund.payments, paid.full)
+        check(wrong, sum == Ok(whole), || {
+            format!("refund {id}: {:?} booked of {whole}", refund.payments)
         });
     }
     amounts_are_frozen(world, wrong);
@@ -190,7 +192,11 @@ fn amounts_are_frozen(world: &World, wrong: &mut Vec<String>) {
             } = &entry.input
             {
                 let first = *frozen.entry(refund_id).or_insert(*amount);
-                check(wrong, first == *amount, || {
+                let whole = amount.map(|amount| {
+                    let parts = world.provider.in_parts(refund_id, amount);
+                    amount.plus(&parts).unwrap()
+                });
+                check(wrong, first == *amount || first == whole, || {
                     format!("refund {refund_id}: {first:?}, and then {amount:?}")
                 });
             }

@@ -244,6 +244,7 @@ impl World {
             PayLook::Send => None,
             PayLook::Found(payout) => Some(vec![op.looked(true, Some(payout), false)]),
             PayLook::KeyExpired => Some(vec![op.looked(false, None, true)]),
+            PayLook::NotShown { .. } => Some(op.not_sent(NotSent::NotFound)),
         }
     }
 

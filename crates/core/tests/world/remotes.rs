@@ -274,6 +274,11 @@ impl Provider {
             Payment::Partly if amount.minus(&part).is_ok_and(|rest| !rest.is_zero()) => {
                 (PayoutState::Partial, part)
             }
+            Payment::PartlyFails
+                if !failed_before && amount.minus(&part).is_ok_and(|rest| !rest.is_zero()) =>
+            {
+                (PayoutState::Partial, part)
+            }
             Payment::FailsOnce if !failed_before => (PayoutState::Failure, nothing),
             _ => (PayoutState::Success, amount),
         };
@@ -302,12 +307,23 @@ impl Provider {
             .iter()
             .any(|paid| paid.refund == refund && paid.payout.state == PayoutState::Failure);
         let paid = &mut self.paid[index];
-        if plan == Payment::FailsLate && !failed_before {
+        if matches!(plan, Payment::FailsLate | Payment::PartlyFails) && !failed_before {
             paid.payout.state = PayoutState::Failure;
         } else {
             paid.payout.state = PayoutState::Success;
             paid.payout.amount = paid.full;
         }
+    }
+
+    /// What was paid of a refund by payouts whose rest failed.
+    pub(crate) fn in_parts(&self, refund: &RefundId, whole: Money) -> Money {
+        let failed = self
+            .paid
+            .iter()
+            .filter(|paid| paid.refund == *refund && paid.payout.state == PayoutState::Failure);
+        failed.fold(Money::zero(whole.currency()), |sum, paid| {
+            sum.plus(&paid.payout.amount).unwrap()
+        })
     }
 
     /// Payouts of a refund that did not fail.

@@ -36,6 +36,8 @@ pub(crate) enum Payment {
     FailsOnce,
     /// PENDING at first, then fails; goes well under the next key.
     FailsLate,
+    /// A part at first, then the rest fails; it goes well under the next key.
+    PartlyFails,
     /// Is refused once, and goes well under the next key.
     RefusedOnce,
 }
@@ -138,11 +140,11 @@ fn replies() -> impl Strategy<Value = Reply> {
 }
 
 fn payments() -> impl Strategy<Value = Vec<Payment>> {
-    use Payment::{FailsLate, FailsOnce, Partly, RefusedOnce, Slow, Smooth};
+    use Payment::{FailsLate, FailsOnce, Partly, PartlyFails, RefusedOnce, Slow, Smooth};
     vec(
         prop_oneof![
             4 => Just(Smooth), 2 => Just(Slow), 2 => Just(Partly),
-            1 => Just(FailsOnce), 1 => Just(FailsLate), 1 => Just(RefusedOnce),
+            1 => Just(FailsOnce), 1 => Just(FailsLate), 1 => Just(RefusedOnce), 1 => Just(PartlyFails),
         ],
         2,
     )

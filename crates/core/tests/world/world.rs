@@ -381,7 +381,10 @@ impl World {
                 Some(paid) if !paid.payout.amount.is_zero() => Some(Fact::RefundPaid {
                     refund_id: refund_id.clone(),
                     payment_id: paid.payout.payment_id.clone(),
-                    amount: paid.payout.amount,
+                    amount: {
+                        let parts = self.provider.in_parts(refund_id, paid.full);
+                        paid.payout.amount.plus(&parts).unwrap()
+                    },
                 }),
                 None if nothing_sent => Some(Fact::NotSent),
                 _ => None,

@@ -2,12 +2,15 @@
 //! running `step` and `next` over the [exemplars].
 
 mod draw;
+mod layout;
 mod page;
+mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use draw::{dot, mermaid, table};
 pub use page::lifecycle_page;
+pub use svg::{Mark, svg};
 
 use crate::cancellation::effect::{Effect, Timer};
 use crate::cancellation::exemplars;

@@ -67,6 +67,10 @@ pub fn lifecycle_page() -> String {
          situation. A test compares it with the code; `UPDATE_DOCS=1 cargo test -p countermand-core` writes it \
          anew.\n\
          \n\
+         ![The life cycle: seven states and the arrows between them](lifecycle.svg)\n\
+         \n\
+         The same with the inputs on each arrow; `countermand diagram --of ID` marks where one cancellation is.\n\
+         \n\
          ```mermaid\n{drawing}```\n\
          \n\
          ## States\n\

@@ -440,6 +440,7 @@ fn facts_of_people() -> Vec<Labelled> {
             }),
         ),
         ("resolve oms_told", resolve(Fact::OmsTold)),
+        ("resolve event_wrong", resolve(Fact::EventWrong)),
         (
             "note",
             Action::Note {
@@ -459,6 +460,7 @@ fn notices() -> Vec<Labelled> {
     let mut all = vec![
         (String::new(), Input::Requested(request())),
         (String::new(), Input::Upgraded { from: 0, to: 1 }),
+        (String::new(), Input::Restored),
     ];
     for lane in lanes {
         all.push((
@@ -467,8 +469,20 @@ fn notices() -> Vec<Labelled> {
                 lane: lane.clone(),
                 failures: 20,
                 error: "connection refused".to_owned(),
+                limited: false,
             },
         ));
+        if lane.starts_with("pay_refund") {
+            all.push((
+                "limited".to_owned(),
+                Input::AttentionRaised {
+                    lane: lane.clone(),
+                    failures: 0,
+                    error: "200 of 200 payouts were made within an hour".to_owned(),
+                    limited: true,
+                },
+            ));
+        }
         all.push((String::new(), Input::AttentionCleared { lane }));
     }
     all

@@ -31,6 +31,16 @@ fn pay_failed() -> Script {
     paying_now().paid(PayoutState::Failure, usd(43_99))
 }
 
+fn partly_failed() -> Script {
+    let script = paying_now().paid(PayoutState::Partial, usd(10_00));
+    let attempt = script.made(&pay());
+    script.input(Input::PayoutSeen {
+        refund_id: orders::id(orders::REFUND),
+        attempt,
+        payout: payout(PAYMENT, PayoutState::Failure, usd(10_00)),
+    })
+}
+
 pub(super) fn paying() -> Vec<(&'static str, Script)> {
     let late = Duration::from_hours(21);
     let unfulfillable = Script::requested()
@@ -61,6 +71,13 @@ pub(super) fn paying() -> Vec<(&'static str, Script)> {
         ),
         ("refund.pay_in_doubt", pay_in_doubt()),
         (
+            "refund.pay_in_doubt_again",
+            pay_in_doubt()
+                .after(MINUTES_6)
+                .intent(&pay().lane())
+                .unknown(pay()),
+        ),
+        (
             "refund.pay_in_doubt_for_long",
             pay_in_doubt().after(MINUTES_31).timer(Patience::Doubt),
         ),
@@ -84,16 +101,29 @@ pub(super) fn paying() -> Vec<(&'static str, Script)> {
             "refund.payout_partial",
             paying_now().paid(PayoutState::Partial, usd(10_00)),
         ),
-        ("refund.payout_partly_failed", {
-            let script = paying_now().paid(PayoutState::Partial, usd(10_00));
-            let attempt = script.made(&pay());
-            script.input(Input::PayoutSeen {
-                refund_id: orders::id(orders::REFUND),
-                attempt,
-                payout: payout(PAYMENT, PayoutState::Failure, usd(10_00)),
-            })
-        }),
+        ("refund.payout_partly_failed", partly_failed()),
+        (
+            "refund.rest_retried",
+            partly_failed().operator(Action::Retry),
+        ),
+        (
+            "refund.paying_the_rest",
+            partly_failed()
+                .operator(Action::Retry)
+                .intent(&pay().lane()),
+        ),
         ("refund.payout_failed", pay_failed()),
+        (
+            "refund.payout_limited",
+            pay_in_doubt()
+                .after(MINUTES_6)
+                .input(Input::AttentionRaised {
+                    lane: pay().lane(),
+                    failures: 0,
+                    error: "the limit is 200 an hour".to_owned(),
+                    limited: true,
+                }),
+        ),
         (
             "refund.retried_with_a_new_key",
             pay_failed().operator(Action::Retry).intent(&pay().lane()),
@@ -160,6 +190,15 @@ pub(super) fn reporting() -> Vec<(&'static str, Script)> {
             let order = all_cancelled(&script, orders::refund(RefundState::Partial));
             script.read(order)
         }),
+        ("refund.moved_before_it_was_seen", {
+            let mut order = all_cancelled(&refund_due(), orders::refund(RefundState::Pending));
+            order.refunds.push(RefundDetails {
+                id: orders::id("R2"),
+                total: Some(usd(10_00)),
+                ..orders::refund(RefundState::Partial)
+            });
+            paying_now().read(order)
+        }),
         ("refund.paid_by_hand", {
             let fact = Fact::RefundPaid {
                 refund_id: orders::id(orders::REFUND),
@@ -180,6 +219,7 @@ pub(super) fn reporting() -> Vec<(&'static str, Script)> {
                 lane: report_lane.clone(),
                 failures: 20,
                 error: "503".to_owned(),
+                limited: false,
             }),
         ),
         (

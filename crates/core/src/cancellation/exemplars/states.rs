@@ -142,6 +142,7 @@ fn requested() -> Vec<(&'static str, Script)> {
                 lane: "cancel_order".to_owned(),
                 failures: 20,
                 error: "connection refused".to_owned(),
+                limited: false,
             }),
         ),
     ]
@@ -194,6 +195,16 @@ pub(super) fn refund_due() -> Script {
     cancelled(vec![orders::refund(RefundState::Pending)]).told()
 }
 
+/// A person says that a refund is not to be paid that an event named and no read shows.
+fn look_dismissed() -> Script {
+    let owed = cancelled(Vec::new())
+        .told()
+        .input(Input::EventReceived(refund_event()));
+    owed.resolve(Fact::RefundNotDue {
+        refund_id: orders::id(orders::REFUND),
+    })
+}
+
 fn success() -> Vec<(&'static str, Script)> {
     let nothing = RefundDetails {
         total: Some(usd(0)),
@@ -213,6 +224,14 @@ fn success() -> Vec<(&'static str, Script)> {
             cancelled(Vec::new())
                 .told()
                 .input(Input::EventReceived(refund_event())),
+        ),
+        ("success.look_dismissed", look_dismissed()),
+        (
+            "success.refund_contested",
+            look_dismissed().read(orders::cancelled(
+                orders::ours(CancellationState::Success, &look_dismissed().alias()),
+                vec![orders::refund(RefundState::Pending)],
+            )),
         ),
         ("success.nothing_to_pay", cancelled(vec![nothing]).told()),
         (
