@@ -110,12 +110,17 @@ CREATE TABLE history (
     version       INTEGER NOT NULL CHECK (version BETWEEN 0 AND 4294967295),
     emissions     TEXT    CHECK (json_valid(emissions)),
     trace_context TEXT,
+    -- What it commits to spend: a key and an amount.
+    spend         TEXT    CHECK (json_valid(spend)),
     -- Over this entry and everything before it.
     hash          BLOB    NOT NULL CHECK (length(hash) = 32),
 
     UNIQUE (instance_id, seq),
     CHECK (accepted OR from_phase = to_phase)
 ) STRICT;
+
+-- What was spent of late.
+CREATE INDEX history_spend ON history (at_ms) WHERE spend IS NOT NULL;
 
 CREATE TRIGGER history_is_never_changed BEFORE UPDATE ON history
 BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;

@@ -56,6 +56,14 @@ struct Newest {
     known: Duration,
 }
 
+impl Clone for StoreTime {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        ))
+    }
+}
+
 impl StoreTime {
     /// A time was stored, or found in the store.
     pub(crate) fn stored(&self, at: Timestamp, clock: &dyn Clock) {

@@ -13,6 +13,7 @@ mod claims;
 mod events;
 mod forms;
 mod guards;
+mod journal;
 mod listings;
 mod restarts;
 mod saves;
@@ -133,8 +134,13 @@ macro_rules! for_each_conformance_case {
                 a_look_up_finds_by_external_id,
                 loading_keeps_the_order_asked_for,
                 a_history_is_read_from_where_one_was,
+                what_was_spent_is_told_by_kind_and_time,
                 counts_are_counted,
                 the_head_covers_every_history,
+            }
+            journal: journal {
+                the_journal_has_every_entry_once_in_the_order_of_writing,
+                a_row_is_never_behind_the_journal,
             }
             paging: listings {
                 pages_join_without_a_gap,

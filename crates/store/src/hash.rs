@@ -16,7 +16,8 @@ pub const GENESIS: Hash = [0; 32];
 /// ([`GENESIS`] for the first), and the entry's fields in the order of their declaration.
 ///
 /// The canonical bytes are unambiguous: integers are eight bytes, big-endian; texts are preceded by
-/// their length in bytes; an optional text by a byte 0 (absent) or 1. They never change: a later
+/// their length in bytes; an optional text by a byte 0 (absent) or 1, except that nothing at all
+/// stands for an absent last field, what is spent. They never change: a later
 /// form of entries gets another domain name.
 #[must_use]
 pub fn entry_hash(before: &Hash, instance_id: &InstanceId, seq: u64, entry: &NewEntry) -> Hash {
@@ -32,8 +33,9 @@ pub fn entry_hash(before: &Hash, instance_id: &InstanceId, seq: u64, entry: &New
         version,
         emissions,
         trace_context,
+        spend,
     } = entry;
-    Canonical::new("countermand history 1")
+    let canonical = Canonical::new("countermand history 1")
         .bytes(before)
         .text(instance_id.as_str())
         .number(seq)
@@ -47,8 +49,12 @@ pub fn entry_hash(before: &Hash, instance_id: &InstanceId, seq: u64, entry: &New
         .number(epoch.0)
         .number(u64::from(*version))
         .optional(emissions.as_deref())
-        .optional(trace_context.as_deref())
-        .finish()
+        .optional(trace_context.as_deref());
+    // The last field: where it is absent, nothing stands for it.
+    match spend {
+        Some(_) => canonical.optional(spend.as_deref()).finish(),
+        None => canonical.finish(),
+    }
 }
 
 /// The hash of an event as it is kept, over what never changes of it.
@@ -154,6 +160,7 @@ mod tests {
             version: 1,
             emissions: None,
             trace_context: None,
+            spend: None,
         }
     }
 
@@ -200,6 +207,7 @@ mod tests {
             with(|e| e.version = 2),
             with(|e| e.emissions = Some(String::new())),
             with(|e| e.trace_context = Some(String::new())),
+            with(|e| e.spend = Some(String::new())),
             // Moving a byte over a field's border is a change, too.
             with(|e| {
                 e.from = "precheckr".into();

@@ -4,7 +4,8 @@
 //!   stand there.
 //! * [`MemoryStore`] is the model that every other store is compared with; its [`Clock`] can be a
 //!   closure.
-//! * [`SqliteStore`] keeps everything in one SQLite file, opened with [`SqliteOptions`].
+//! * [`SqliteStore`] keeps everything in one SQLite file, opened with [`SqliteOptions`]. It makes a
+//!   [`Backup`] of itself while it is written to, and is [`Restored`] from one.
 //! * [`entry_hash`] chains the entries of a history, from [`GENESIS`] to the row's head.
 //! * `conformance` (a feature) holds the cases that every store must pass.
 
@@ -26,7 +27,7 @@ pub use error::Error;
 pub use hash::{GENESIS, entry_hash};
 pub use memory::MemoryStore;
 pub use model::*;
-pub use sqlite::{Holder, SqliteOptions, SqliteStore};
+pub use sqlite::{Backup, BackupError, Holder, Restored, SqliteOptions, SqliteStore};
 
 use countermand_core::{Epoch, InstanceId, Timestamp};
 
@@ -135,6 +136,26 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, Error>> + Send;
 
+    /// History entries of all instances after a place of the journal, in the order in which they
+    /// were stored; 0 is the beginning. Whoever reads on from [`Journal::next`] misses none and sees
+    /// none twice. Damaged entries are told of and count towards the limit. An instance's row is
+    /// never behind its entries that were read before it.
+    fn journal(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Journal, Error>> + Send;
+
+    /// The present end of the journal: every entry stored until now lies before it.
+    fn journal_end(&self) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// What entries of instances of a kind have committed to spend since a time, oldest first.
+    fn spent(
+        &self,
+        kind: &str,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Spent>, Error>> + Send;
+
     /// Events, the last to arrive first.
     fn inbox(&self, limit: usize) -> impl Future<Output = Result<Vec<InboxRecord>, Error>> + Send;
 
@@ -150,8 +171,32 @@ pub trait Store: Send + Sync + 'static {
         async { Ok(self.info().await?.paused) }
     }
 
+    /// Was this store restored from a backup, so that its history may be behind the world, and is
+    /// that not made up for yet? Answers since when: the time of the restore, or of the backup
+    /// where that was opened as it is. A store that cannot be restored answers `None`.
+    fn restored(&self) -> impl Future<Output = Result<Option<Timestamp>, Error>> + Send {
+        async { Ok(None) }
+    }
+
+    /// It is made up for: the store counts as any other from now on. Durable when it returns.
+    fn caught_up(&self) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
     /// Sets or lifts the kill switch.
     fn set_pause(&self, pause: Option<Pause>) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// How many incarnations a restore passes over at the least: the starts that the lost future may
+/// have counted. No store is started a million times between a backup and its restore.
+pub(crate) const LOST_INCARNATIONS: u64 = 1 << 20;
+
+/// The incarnation after a restore. Past every one that the lost future can have had, those of
+/// earlier restores of the same backup included: each began with the time of its restore, and no
+/// start takes less than a millisecond.
+pub(crate) fn incarnation_after_restore(before: Epoch, now: Timestamp) -> Epoch {
+    let by_time = u64::try_from(now.as_millis()).unwrap_or(0);
+    Epoch(before.0.saturating_add(LOST_INCARNATIONS).max(by_time))
 }
 
 /// The store's time.

@@ -9,8 +9,8 @@ use crate::clock::{Clock, StoreTime};
 use crate::error::Error;
 use crate::hash::StoreHead;
 use crate::model::{
-    Claim, Claimed, Count, Cursor, Disposition, Entry, Filter, InboxRecord, Info, Known, Page,
-    Pause, Row, Stats, Status, Subject, Write, Written,
+    Claim, Claimed, Count, Cursor, Disposition, Entry, Filter, InboxRecord, Info, Journal, Known,
+    Page, Pause, Row, Spent, Stats, Status, Subject, Write, Written,
 };
 use crate::plan::{
     DeliveryKey, ExternalKey, Knowledge, KnownFact, KnownOperation, KnownRow, KnownSubject, Plan,
@@ -36,12 +36,16 @@ pub struct MemoryStore {
     data: Arc<Mutex<Data>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Data {
     incarnation: Epoch,
+    /// Since when the data may be behind the world.
+    restored: Option<Timestamp>,
     newest: StoreTime,
     rows: BTreeMap<InstanceId, Row>,
     histories: BTreeMap<InstanceId, Vec<Entry>>,
+    /// Every entry, in the order of writing.
+    journal: Vec<(InstanceId, u64)>,
     inbox: Vec<Kept>,
     pause: Option<Pause>,
     // What the unique indexes of a database know.
@@ -52,6 +56,7 @@ struct Data {
     deliveries: BTreeMap<DeliveryKey, RecordRef>,
 }
 
+#[derive(Clone)]
 struct Kept {
     record: InboxRecord,
     deliveries: u64,
@@ -81,11 +86,27 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         let mut data = self.data();
-        data.incarnation.0 += 1;
+        data.incarnation = match data.restored {
+            None => Epoch(data.incarnation.0 + 1),
+            Some(_) => crate::incarnation_after_restore(data.incarnation, self.clock.now()),
+        };
         Self {
             incarnation: data.incarnation,
             clock: Arc::clone(&self.clock),
             data: Arc::clone(&self.data),
+        }
+    }
+
+    /// A copy of the data as they are now, marked as a backup is: whoever opens it (by
+    /// [`reopen`](Self::reopen)) makes up for what it does not know.
+    #[must_use]
+    pub fn backup(&self) -> Self {
+        let mut data = self.data().clone();
+        data.restored = Some(self.time(&data).at);
+        Self {
+            incarnation: data.incarnation,
+            clock: Arc::clone(&self.clock),
+            data: Arc::new(Mutex::new(data)),
         }
     }
 
@@ -191,6 +212,7 @@ impl Data {
             };
             self.operations
                 .insert(planned.entry.operation_id.clone(), operation);
+            self.journal.push((id.clone(), planned.seq));
             self.histories.entry(id.clone()).or_default().push(Entry {
                 instance_id: id.clone(),
                 seq: planned.seq,
@@ -296,6 +318,7 @@ fn matches(filter: &Filter, row: &Row, now: Timestamp) -> bool {
         && filter
             .created_before
             .is_none_or(|before| row.created_at < before)
+        && (!filter.live || row.due_at.is_some())
 }
 
 fn newest_first(a: &Row, b: &Row) -> std::cmp::Ordering {
@@ -327,24 +350,33 @@ impl Store for MemoryStore {
     async fn look_up(&self, subjects: &[Subject]) -> Result<Vec<Known>, Error> {
         let data = self.data();
         let known = |subject: &Subject| {
-            let mut known = Known::default();
-            for row in data.rows.values() {
-                if row.kind != subject.kind || row.scope != subject.scope {
-                    continue;
-                }
-                if row.subject == subject.subject {
-                    if row.finished_at.is_some() {
-                        known.finished.push(row.clone());
-                    } else {
-                        known.live = Some(row.clone());
-                    }
-                }
-                if subject.external_id.is_some() && row.body.external_id == subject.external_id {
-                    known.by_external_id = Some(row.clone());
-                }
+            let key = SubjectKey {
+                kind: subject.kind.clone(),
+                scope: subject.scope.clone(),
+                subject: subject.subject.clone(),
+            };
+            let of_subject = data.subjects.get(&key);
+            let live = of_subject.and_then(|of_subject| of_subject.live.as_ref());
+            let external_id = subject.external_id.clone().map(|external_id| ExternalKey {
+                kind: subject.kind.clone(),
+                scope: subject.scope.clone(),
+                external_id,
+            });
+            let by_external_id = external_id.and_then(|key| data.external_ids.get(&key));
+            let row = |id: &InstanceId| data.rows.get(id).cloned();
+            let mut finished = Vec::new();
+            if of_subject.is_some_and(|of_subject| of_subject.finished > 0) {
+                let is_of_subject = |row: &&Row| {
+                    row.finished_at.is_some() && SubjectKey::of_row(&known_row(row)) == key
+                };
+                finished.extend(data.rows.values().filter(is_of_subject).cloned());
+                finished.sort_by(newest_first);
             }
-            known.finished.sort_by(newest_first);
-            known
+            Known {
+                live: live.and_then(row),
+                finished,
+                by_external_id: by_external_id.and_then(row),
+            }
         };
         Ok(subjects.iter().map(known).collect())
     }
@@ -426,6 +458,49 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    async fn spent(&self, kind: &str, since: Timestamp) -> Result<Vec<Spent>, Error> {
+        let data = self.data();
+        let of_kind = data.histories.iter().filter(|(id, _)| {
+            let row = data.rows.get(*id);
+            row.is_some_and(|row| row.kind == kind)
+        });
+        let mut spent: Vec<Spent> = of_kind
+            .flat_map(|(_, entries)| entries)
+            .filter(|entry| entry.entry.at >= since)
+            .filter_map(|entry| {
+                Some(Spent {
+                    instance_id: entry.instance_id.clone(),
+                    at: entry.entry.at,
+                    spend: entry.entry.spend.clone()?,
+                })
+            })
+            .collect();
+        // Stable: by instance and number otherwise.
+        spent.sort_by_key(|spent| spent.at);
+        Ok(spent)
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<Journal, Error> {
+        let data = self.data();
+        let begin = usize::try_from(after).unwrap_or(usize::MAX);
+        let places = data.journal.iter().skip(begin).take(limit);
+        let entries: Vec<Entry> = places
+            .filter_map(|(id, seq)| {
+                let history = data.histories.get(id)?;
+                history.iter().find(|entry| entry.seq == *seq).cloned()
+            })
+            .collect();
+        Ok(Journal {
+            next: after.saturating_add(entries.len() as u64),
+            entries,
+            unreadable: Vec::new(),
+        })
+    }
+
+    async fn journal_end(&self) -> Result<u64, Error> {
+        Ok(self.data().journal.len() as u64)
+    }
+
     async fn inbox(&self, limit: usize) -> Result<Vec<InboxRecord>, Error> {
         let data = self.data();
         Ok(data
@@ -500,6 +575,15 @@ impl Store for MemoryStore {
 
     async fn paused(&self) -> Result<Option<Pause>, Error> {
         Ok(self.data().pause.clone())
+    }
+
+    async fn restored(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(self.data().restored)
+    }
+
+    async fn caught_up(&self) -> Result<(), Error> {
+        self.data().restored = None;
+        Ok(())
     }
 
     async fn set_pause(&self, pause: Option<Pause>) -> Result<(), Error> {

@@ -88,6 +88,8 @@ pub struct NewEntry {
     pub emissions: Option<String>,
     /// W3C trace context of whoever caused it.
     pub trace_context: Option<String>,
+    /// What it commits to spend, as JSON of [`countermand_core::Spend`].
+    pub spend: Option<String>,
 }
 
 /// A history entry as stored.
@@ -101,6 +103,17 @@ pub struct Entry {
     pub entry: NewEntry,
     /// The hash over this entry and everything before it.
     pub hash: Hash,
+}
+
+/// What an entry committed to spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// When, by the store's time.
+    pub at: Timestamp,
+    /// What: JSON of [`countermand_core::Spend`].
+    pub spend: String,
 }
 
 /// Under which condition a save may happen (fence decisions, never evidence).
@@ -362,6 +375,19 @@ pub struct Filter {
     pub subject: Option<String>,
     /// Begun before this time.
     pub created_before: Option<Timestamp>,
+    /// Only those that are not finished.
+    pub live: bool,
+}
+
+/// A stretch of all histories together, in the order in which they were stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journal {
+    /// The entries. Those of one instance follow each other by their numbers.
+    pub entries: Vec<Entry>,
+    /// Entries of this stretch that are damaged and cannot be read: what each is, and what is wrong.
+    pub unreadable: Vec<String>,
+    /// The place where the next stretch begins.
+    pub next: u64,
 }
 
 /// Is an instance moving? See `countermand_core::cancellation::view::Status`.

@@ -5,13 +5,16 @@
 //! pool of connections that cannot write serves all reads. Every commit is on disk when it answers
 //! (`synchronous = FULL` in WAL mode).
 
+mod backup;
 mod connection;
+mod copy;
 mod encode;
 mod file;
 mod lock;
 mod open;
 mod options;
 mod reads;
+mod restore;
 mod rows;
 mod sql;
 #[cfg(test)]
@@ -29,8 +32,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{Clock, StoreTime};
 use crate::error::Error;
 use crate::model::{
-    Claim, Claimed, Cursor, Entry, Filter, InboxRecord, Info, Known, Page, Pause, Row, Stats,
-    Subject, Write, Written,
+    Claim, Claimed, Cursor, Entry, Filter, InboxRecord, Info, Journal, Known, Page, Pause, Row,
+    Spent, Stats, Subject, Write, Written,
 };
 use crate::{Now, SCHEMA, Store};
 
@@ -38,8 +41,10 @@ use file::Why;
 use lock::Lock;
 use writer::Command;
 
+pub use backup::{Backup, BackupError};
 pub use lock::Holder;
 pub use options::SqliteOptions;
+pub use restore::Restored;
 
 /// A store in one SQLite file. Clones are handles of one opening.
 ///
@@ -330,6 +335,18 @@ impl Store for SqliteStore {
         self.shared.history(id, after, limit).await
     }
 
+    async fn spent(&self, kind: &str, since: Timestamp) -> Result<Vec<Spent>, Error> {
+        self.shared.spent(kind, since).await
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<Journal, Error> {
+        self.shared.journal(after, limit).await
+    }
+
+    async fn journal_end(&self) -> Result<u64, Error> {
+        self.shared.journal_end().await
+    }
+
     async fn inbox(&self, limit: usize) -> Result<Vec<InboxRecord>, Error> {
         self.shared.inbox(limit).await
     }
@@ -358,6 +375,14 @@ impl Store for SqliteStore {
 
     async fn paused(&self) -> Result<Option<Pause>, Error> {
         self.shared.paused().await
+    }
+
+    async fn restored(&self) -> Result<Option<Timestamp>, Error> {
+        self.shared.restored().await
+    }
+
+    async fn caught_up(&self) -> Result<(), Error> {
+        self.ask(|answer| Command::CaughtUp { answer }).await
     }
 
     async fn set_pause(&self, pause: Option<Pause>) -> Result<(), Error> {

@@ -172,6 +172,7 @@ impl<F: Fixture> Bench<F> {
             version: 1,
             emissions: None,
             trace_context: None,
+            spend: None,
         }
     }
 

@@ -116,6 +116,12 @@ fn flag<F: Fixture>(b: &Bench<F>) -> AttentionFlag {
 
 pub(super) async fn a_listing_keeps_to_each_status<F: Fixture>(b: &mut Bench<F>) -> Outcome {
     one_of_each(b).await?;
+    let living = Filter {
+        live: true,
+        ..Filter::default()
+    };
+    let all = ["waiting", "running", "attention-2", "attention-1"];
+    check_eq!(list(b, living).await?, all, "what is not finished");
     let with = |status| Filter {
         status: Some(status),
         ..Filter::default()
@@ -271,6 +277,48 @@ pub(super) async fn a_history_is_read_from_where_one_was<F: Fixture>(b: &mut Ben
         b.history("nobody").await?.is_empty(),
         "nobody has a history"
     );
+    Ok(())
+}
+
+pub(super) async fn what_was_spent_is_told_by_kind_and_time<F: Fixture>(
+    b: &mut Bench<F>,
+) -> Outcome {
+    let spend = |nth: u32| Some(format!(r#"{{"key":"k{nth}"}}"#));
+    let began = b.time();
+    let row = b.begin_one("b").await?;
+    let mut save = b.decision(&row, "moved");
+    save.entries[0].spend = spend(1);
+    let row = b.apply(save).await?;
+    b.clock().advance(SECOND);
+    let second = b.time();
+    let mut start = b.start("a", "a");
+    start.entries[0].spend = spend(2);
+    b.begin(start).await?;
+    let mut save = b.fact(&row, "moved");
+    save.entries[0].spend = spend(3);
+    b.apply(save).await?;
+    let mut foreign = b.start("c", "c");
+    foreign.kind = "another".into();
+    foreign.entries[0].spend = spend(4);
+    let kind = row.kind.clone();
+    b.begin(foreign).await?;
+    let told = async |b: &Bench<F>, since| -> Result<Vec<_>, Failure> {
+        let all = b.store()?.spent(&kind, since).await?.into_iter();
+        Ok(all
+            .map(|one| (one.instance_id.to_string(), one.at, Some(one.spend)))
+            .collect())
+    };
+    let all = [
+        ("b".to_owned(), began, spend(1)),
+        ("a".to_owned(), second, spend(2)),
+        ("b".to_owned(), second, spend(3)),
+    ];
+    check_eq!(told(b, began).await?, all.to_vec(), "everything");
+    check_eq!(told(b, second).await?, all[1..].to_vec(), "of late");
+    let later = second.plus(SECOND);
+    check_eq!(told(b, later).await?, Vec::new(), "nothing yet");
+    b.restart().await?;
+    check_eq!(told(b, began).await?, all.to_vec(), "after a restart");
     Ok(())
 }
 

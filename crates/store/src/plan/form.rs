@@ -89,6 +89,9 @@ fn entries(entries: &[NewEntry], body: &Body) -> Check {
             json("the emissions", emissions)?;
         }
         optional_name("the trace context", entry.trace_context.as_deref())?;
+        if let Some(spend) = &entry.spend {
+            json("what is spent", spend)?;
+        }
         if !entry.accepted && entry.from != entry.to {
             return Err(refused(
                 "a rejected input changes nothing, not even the phase",

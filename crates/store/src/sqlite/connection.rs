@@ -46,6 +46,19 @@ pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
     common(path).read_only(true).pragma("query_only", "ON")
 }
 
+/// For a copy from which nobody else reads: no file stands beside it, and a crash costs only the
+/// copy.
+pub(super) fn alone(path: &Path) -> SqliteConnectOptions {
+    common(path)
+        .journal_mode(SqliteJournalMode::Memory)
+        .pragma("query_only", "OFF")
+}
+
+/// For copying: reads the store, and can write to nothing but the copy.
+pub(super) fn copying(path: &Path) -> SqliteConnectOptions {
+    common(path).read_only(true).pragma("query_only", "OFF")
+}
+
 /// What a connection found.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
@@ -214,9 +227,22 @@ pub(super) fn explain(error: &sqlx::Error) -> Why {
     const CORRUPT: i32 = 11;
     const NO_DATABASE: i32 = 26;
     match result_code(error) {
+        _ if has_no_room(error) => {
+            format!("there is no room for it on its disk ({error}): free some space")
+        }
         Some(CORRUPT | NO_DATABASE) => format!("it is damaged ({error}): restore a backup"),
         _ => format!("{error}"),
     }
+}
+
+/// Is the disk full? What is told of the shared memory is not told in so many words.
+pub(super) fn has_no_room(error: &sqlx::Error) -> bool {
+    const FULL: &str = "13";
+    const IOERR_SHMSIZE: &str = "4874";
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| [FULL, IOERR_SHMSIZE].contains(&&*code))
 }
 
 /// SQLite's primary result code.

@@ -362,6 +362,7 @@ struct EntryForm<'a> {
     version: u32,
     emissions: Option<&'a str>,
     trace_context: Option<&'a str>,
+    spend: Option<&'a str>,
     hash: Hex,
 }
 
@@ -382,6 +383,7 @@ impl<'a> EntryForm<'a> {
             version: entry.version,
             emissions: entry.emissions.as_deref(),
             trace_context: entry.trace_context.as_deref(),
+            spend: entry.spend.as_deref(),
             hash: Hex(planned.hash),
         }
     }

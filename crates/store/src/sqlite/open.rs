@@ -50,6 +50,7 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, Why> {
         .map_err(|error| connection::explain(&error))?;
     connection::migrate(&mut connection).await?;
     let taken = sqlx::query(sql::TAKE_INCARNATION)
+        .bind(options.clock.now().as_millis())
         .fetch_all(&mut connection)
         .await
         .map_err(|error| connection::explain(&error))?;

@@ -15,8 +15,8 @@ use super::{Shared, sql};
 use crate::error::Error;
 use crate::hash::{StoreHead, record_hash};
 use crate::model::{
-    Claim, Claimed, Count, Cursor, Disposition, Entry, Filter, Hash, InboxRecord, Known, Page,
-    Pause, Row, Stats, Status, Subject,
+    Claim, Claimed, Count, Cursor, Disposition, Entry, Filter, Hash, InboxRecord, Journal, Known,
+    Page, Pause, Row, Spent, Stats, Status, Subject,
 };
 
 /// How many damaged rows one claim passes over before it gives up.
@@ -224,6 +224,44 @@ impl Shared {
             .collect()
     }
 
+    pub(super) async fn journal(&self, after: u64, limit: usize) -> Result<Journal, Error> {
+        let statement = sqlx::query(sql::JOURNAL)
+            .bind(signed(after))
+            .bind(count(limit));
+        let mut journal = Journal {
+            next: after,
+            ..Journal::default()
+        };
+        for row in &self.rows(statement).await? {
+            journal.next = column::<i64>(row, 15)
+                .and_then(unsigned)
+                .map_err(about_the_store)?;
+            match rows::entry(row) {
+                Ok(entry) => journal.entries.push(entry),
+                Err(error) => journal.unreadable.push(error.to_string()),
+            }
+        }
+        Ok(journal)
+    }
+
+    pub(super) async fn journal_end(&self) -> Result<u64, Error> {
+        let row = self.row(sqlx::query(sql::JOURNAL_END)).await?;
+        column::<i64>(&row, 0)
+            .and_then(unsigned)
+            .map_err(about_the_store)
+    }
+
+    pub(super) async fn spent(&self, kind: &str, since: Timestamp) -> Result<Vec<Spent>, Error> {
+        let statement = sqlx::query(sql::SPENT)
+            .bind(kind.to_owned())
+            .bind(since.as_millis());
+        self.rows(statement)
+            .await?
+            .iter()
+            .map(rows::spent)
+            .collect()
+    }
+
     pub(super) async fn inbox(&self, limit: usize) -> Result<Vec<InboxRecord>, Error> {
         let found = self
             .rows(sqlx::query(sql::INBOX).bind(count(limit)))
@@ -424,6 +462,9 @@ pub(super) fn listing(
     if let Some(before) = filter.created_before {
         sql.push(" AND i.created_at_ms < ")
             .push_bind(before.as_millis());
+    }
+    if filter.live {
+        sql.push(" AND i.due_at_ms IS NOT NULL");
     }
     match filter.status {
         None => {}

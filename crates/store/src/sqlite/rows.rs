@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row as _, Sqlite, Type};
 
 use crate::error::Error;
-use crate::model::{Body, Disposition, Entry, Hash, InboxRecord, NewEntry, Row};
+use crate::model::{Body, Disposition, Entry, Hash, InboxRecord, NewEntry, Row, Spent};
 
 /// Why a row cannot be understood.
 pub(super) type Detail = String;
@@ -128,9 +128,22 @@ fn read_entry(row: &SqliteRow) -> Result<Entry, Detail> {
             version: version(column(row, 10)?)?,
             emissions: column(row, 11)?,
             trace_context: column(row, 12)?,
+            spend: column(row, 14)?,
         },
         hash: hash(column(row, 13)?)?,
     })
+}
+
+/// What was spent.
+pub(super) fn spent(row: &SqliteRow) -> Result<Spent, Error> {
+    let read = || -> Result<Spent, Detail> {
+        Ok(Spent {
+            instance_id: id(column(row, 0)?)?,
+            at: time(column(row, 1)?),
+            spend: column(row, 2)?,
+        })
+    };
+    read().map_err(|detail| corrupt("what was spent", detail))
 }
 
 /// An event, with its number and its hash.

@@ -103,11 +103,11 @@ FROM w;
 WITH w (v) AS MATERIALIZED (SELECT value FROM jsonb_each($9))
 INSERT INTO history (
     instance_id, seq, operation_id, at_ms, from_phase, to_phase, input, accepted, actor, epoch,
-    version, emissions, trace_context, hash)
+    version, emissions, trace_context, spend, hash)
 SELECT
     v ->> 'instance_id', v ->> 'seq', v ->> 'operation_id', v ->> 'at_ms', v ->> 'from',
     v ->> 'to', v ->> 'input', v ->> 'accepted', v ->> 'actor', v ->> 'epoch', v ->> 'version',
-    v ->> 'emissions', v ->> 'trace_context', unhex(v ->> 'hash')
+    v ->> 'emissions', v ->> 'trace_context', v ->> 'spend', unhex(v ->> 'hash')
 FROM w;
 WITH w (v) AS MATERIALIZED (SELECT value FROM jsonb_each($10))
 INSERT INTO inbox (
@@ -139,12 +139,40 @@ COMMIT;";
 
 pub(super) const PAUSED: &str = "SELECT since_ms, by_whom, why FROM pause";
 
-/// A start takes the next incarnation. From here to the end the store counts as in use.
+/// A start takes the next incarnation; in a restored store, one that the lost future cannot have
+/// had (see [`crate::incarnation_after_restore`]). From here to the end the store counts as in use.
+/// $1: now.
 pub(super) const TAKE_INCARNATION: &str = "
 BEGIN IMMEDIATE;
-UPDATE meta SET incarnation = incarnation + 1, commits = commits + 1, clean_shutdown = 0
+UPDATE meta SET commits = commits + 1, clean_shutdown = 0, incarnation = CASE
+    WHEN restored_at_ms IS NULL THEN incarnation + 1
+    ELSE max(incarnation + 1048576, $1) END
 RETURNING incarnation, newest_ms;
 COMMIT;";
+
+/// Marks a copy as one whose history may be behind the world. $1: since when.
+pub(super) const MARK_RESTORED: &str = "
+UPDATE meta SET commits = commits + 1, clean_shutdown = 1, restored_at_ms = $1,
+    incarnation = max(incarnation + 1048576, $1)";
+
+pub(super) const RESTORED: &str = "SELECT restored_at_ms FROM meta";
+
+pub(super) const CAUGHT_UP: &str = "UPDATE meta SET commits = commits + 1, restored_at_ms = NULL";
+
+/// A copy of all that is committed, as of one moment. $1: where; an empty file may be there.
+pub(super) const COPY: &str = "VACUUM INTO $1";
+
+/// What a backup holds.
+pub(super) const CONTENTS: &str = "
+SELECT m.store_id, m.newest_ms, m.incarnation, m.restored_at_ms, (SELECT count(*) FROM instance),
+    (SELECT count(*) FROM instance WHERE due_at_ms IS NOT NULL), (SELECT count(*) FROM history)
+FROM meta AS m";
+
+/// All histories, each in its own order.
+pub(super) const ALL_ENTRIES: &str = "
+SELECT instance_id, seq, operation_id, at_ms, from_phase, to_phase, input, accepted, actor, epoch,
+    version, emissions, trace_context, hash, spend
+FROM history ORDER BY instance_id, seq";
 
 pub(super) const META: &str =
     "SELECT incarnation, newest_ms, min_reader, min_writer, clean_shutdown FROM meta";
@@ -255,8 +283,24 @@ pub(super) const LIST_BY_DUE: &str = " INDEXED BY instance_due";
 /// $1: instance, $2: after, $3: limit.
 pub(super) const HISTORY: &str = "
 SELECT instance_id, seq, operation_id, at_ms, from_phase, to_phase, input, accepted, actor, epoch,
-    version, emissions, trace_context, hash
+    version, emissions, trace_context, hash, spend
 FROM history WHERE instance_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
+/// Numbers follow the order of writing: there is one writer, and nothing is ever deleted. $1: after,
+/// $2: limit. The number comes last.
+pub(super) const JOURNAL: &str = "
+SELECT instance_id, seq, operation_id, at_ms, from_phase, to_phase, input, accepted, actor, epoch,
+    version, emissions, trace_context, hash, spend, number
+FROM history WHERE number > $1 ORDER BY number LIMIT $2";
+
+pub(super) const JOURNAL_END: &str = "SELECT coalesce(max(number), 0) FROM history";
+
+/// $1: kind, $2: since when. The index of what was spent comes first, however little it is.
+pub(super) const SPENT: &str = "
+SELECT h.instance_id, h.at_ms, h.spend
+FROM history AS h INDEXED BY history_spend CROSS JOIN instance AS i ON i.id = h.instance_id
+WHERE h.spend IS NOT NULL AND h.at_ms >= $2 AND i.kind = $1
+ORDER BY h.at_ms, h.instance_id, h.seq";
 
 /// $1: limit.
 pub(super) const INBOX: &str = "
@@ -299,6 +343,11 @@ pub(super) const ALL: &[(&str, &str)] = &[
     ("SET_PAUSE", SET_PAUSE),
     ("PAUSED", PAUSED),
     ("TAKE_INCARNATION", TAKE_INCARNATION),
+    ("MARK_RESTORED", MARK_RESTORED),
+    ("RESTORED", RESTORED),
+    ("CAUGHT_UP", CAUGHT_UP),
+    ("CONTENTS", CONTENTS),
+    ("ALL_ENTRIES", ALL_ENTRIES),
     ("META", META),
     ("NEWEST", NEWEST),
     ("SHUT_DOWN_CLEANLY", SHUT_DOWN_CLEANLY),
@@ -314,6 +363,9 @@ pub(super) const ALL: &[(&str, &str)] = &[
     ("CLAIM", CLAIM),
     ("LIST", LIST),
     ("HISTORY", HISTORY),
+    ("SPENT", SPENT),
+    ("JOURNAL", JOURNAL),
+    ("JOURNAL_END", JOURNAL_END),
     ("INBOX", INBOX),
     ("INBOX_AFTER", INBOX_AFTER),
     ("STATS", STATS),

@@ -1,5 +1,6 @@
 //! What only the SQLite store can do wrong: its file, its faults, its statements.
 
+mod backups;
 mod faults;
 mod files;
 mod statements;
@@ -100,6 +101,7 @@ fn entry(operation_id: &str, phase: &str) -> NewEntry {
         version: 1,
         emissions: None,
         trace_context: None,
+        spend: None,
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::connection::{connect_writer, result_code};
+use super::connection::{connect_writer, has_no_room, result_code};
 use super::rows::{column, corrupt};
 use super::{encode, sql};
 use crate::error::Error;
@@ -21,11 +21,14 @@ use crate::plan::{Questions, named_before, plan, refused};
 
 /// After this long without work, what is in the log moves to the database file.
 const IDLE: Duration = Duration::from_millis(200);
-/// So it does after this much work without a pause.
-const COMMITS_MAX: u32 = 1_000;
+/// So it does after this much work without a pause. A commit fills some ten pages of the log, so
+/// that keeps the log at a few megabytes however long the load lasts.
+const COMMITS_MAX: u32 = 200;
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A log of this size is shortened as soon as nobody reads from it.
 const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// After a checkpoint has failed, another one is not tried before.
+const CHECKPOINT_AGAIN: Duration = Duration::from_secs(1);
 /// A checkpoint that readers hold up for longer than this is worth a warning.
 const BLOCKED_MAX: Duration = Duration::from_secs(60);
 /// The most that one transaction carries. A statement's argument may have a thousand million bytes.
@@ -40,6 +43,9 @@ pub(super) enum Command {
         pause: Option<Pause>,
         answer: oneshot::Sender<Result<(), Error>>,
     },
+    CaughtUp {
+        answer: oneshot::Sender<Result<(), Error>>,
+    },
     Close {
         answer: oneshot::Sender<()>,
     },
@@ -52,6 +58,8 @@ pub(super) struct Writer {
     pub(super) commits: u32,
     pub(super) bytes: usize,
     pub(super) blocked_since: Option<Instant>,
+    /// When a checkpoint failed, unless one has succeeded since.
+    pub(super) checkpoint_failed: Option<Instant>,
     pub(super) transaction_bytes_max: usize,
 }
 
@@ -71,6 +79,7 @@ impl Writer {
             commits: 0,
             bytes: 0,
             blocked_since: None,
+            checkpoint_failed: None,
             transaction_bytes_max: TRANSACTION_BYTES_MAX,
         }
     }
@@ -93,6 +102,9 @@ impl Writer {
                 }
                 Some(Command::SetPause { pause, answer }) => {
                     answer.send(self.set_pause(pause).await).ok();
+                }
+                Some(Command::CaughtUp { answer }) => {
+                    answer.send(self.caught_up().await).ok();
                 }
                 Some(Command::Close { answer }) => {
                     closed = Some(answer);
@@ -178,7 +190,13 @@ impl Writer {
                     guard_missed = true;
                 }
                 Blame::Store => {
-                    return match self.happened(commits).await {
+                    let happened = self.happened(commits).await;
+                    if is_short_of_room(&error) {
+                        // The log itself may be what fills the disk, and nothing but a checkpoint
+                        // lets it begin anew.
+                        self.checkpoint().await;
+                    }
+                    return match happened {
                         Some(true) => {
                             tracing::warn!(%error, "a commit failed, but happened");
                             self.written(plan.newest, batch);
@@ -299,8 +317,29 @@ impl Writer {
         }
     }
 
+    async fn caught_up(&mut self) -> Result<(), Error> {
+        self.shared.usable()?;
+        let connection = self.connection().await?;
+        let written = sqlx::query(sql::CAUGHT_UP).execute(connection).await;
+        self.commits += 1;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.retire().await;
+                // To do it again does no harm, so whether it happened need not be found out.
+                Err(unavailable("note that it has caught up", error))
+            }
+        }
+    }
+
     pub(super) async fn checkpoint(&mut self) {
-        (self.commits, self.bytes) = (0, 0);
+        if self
+            .checkpoint_failed
+            .is_some_and(|at| at.elapsed() < CHECKPOINT_AGAIN)
+        {
+            return;
+        }
+        self.checkpoint_failed = Some(Instant::now());
         let long = self.shared.log_bytes() > LOG_BYTES_MAX;
         let statement = if long { sql::TRUNCATE } else { sql::CHECKPOINT };
         let Ok(connection) = self.connection().await else {
@@ -308,6 +347,8 @@ impl Writer {
         };
         match sqlx::query(statement).fetch_all(connection).await {
             Ok(rows) => {
+                self.checkpoint_failed = None;
+                (self.commits, self.bytes) = (0, 0);
                 // The row of the checkpoint is the one with three columns: busy, frames in the
                 // log, frames moved.
                 let left = rows.iter().any(|row| {
@@ -360,6 +401,15 @@ impl Writer {
         }
         self.shared.release();
     }
+}
+
+/// Could it be that a write found no room: on the disk, or below a limit to the size of files?
+fn is_short_of_room(error: &sqlx::Error) -> bool {
+    const IOERR_WRITE: &str = "778";
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    has_no_room(error) || code.is_some_and(|code| code == IOERR_WRITE)
 }
 
 enum Blame {

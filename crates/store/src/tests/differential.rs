@@ -140,6 +140,9 @@ impl Pair {
             version: u32::try_from(number % 3).unwrap(),
             emissions: number.is_multiple_of(5).then(|| "[]".into()),
             trace_context: number.is_multiple_of(6).then(|| "00-1-2-01".into()),
+            spend: number
+                .is_multiple_of(5)
+                .then(|| format!("{{\"n\":{number}}}")),
         }
     }
 

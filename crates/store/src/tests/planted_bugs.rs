@@ -114,6 +114,7 @@ fn cases_have_names_of_their_own() {
         "evidence",
         "inbox",
         "listing",
+        "journal",
         "paging",
         "versions",
         "poison_row",

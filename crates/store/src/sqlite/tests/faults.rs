@@ -1,6 +1,7 @@
 //! What goes wrong under a store, and how it goes on.
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use super::*;
 use crate::model::{Claim, Disposition};
@@ -97,6 +98,59 @@ async fn a_full_disk_is_got_over() {
     );
     drop(writer);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    store.close().await;
+}
+
+/// The log itself may be what fills the disk: then it must be moved, or the disk stays full.
+#[tokio::test]
+async fn a_full_disk_moves_the_log() {
+    let scene = Scene::new();
+    let store = scene.open().await;
+    let mut writer = writer(&store).await;
+    // Not by the store's own writer, which would move it by itself when it is idle.
+    writer.commit(&[start("a")]).await.unwrap();
+    let file_has = async || {
+        let alone = Scene::new();
+        std::fs::copy(scene.path(), alone.path()).unwrap();
+        let reader = SqliteStore::open_read_only(alone.path()).await.unwrap();
+        let row = load(&reader, "a").await;
+        reader.close().await;
+        row.is_some()
+    };
+    assert!(!file_has().await);
+    execute(
+        writer.connection.as_mut().unwrap(),
+        "PRAGMA max_page_count = 1",
+    )
+    .await;
+    let mut large = start("b");
+    if let Write::Start(start) = &mut large {
+        start.body.state = format!("[\"{}\"]", "x".repeat(500_000));
+    }
+    writer.commit(&[large]).await.unwrap_err();
+    assert!(file_has().await);
+    assert_eq!(writer.commits, 0);
+    drop(writer);
+    store.close().await;
+}
+
+/// While checkpoints fail they are not tried at every commit, and what they owe is not forgotten.
+#[tokio::test]
+async fn a_failed_checkpoint_is_made_up_for() {
+    let scene = Scene::new();
+    let store = scene.open().await;
+    let mut writer = writer(&store).await;
+    writer.commit(&[start("a")]).await.unwrap();
+    // As if one had just failed.
+    writer.checkpoint_failed = Some(Instant::now());
+    writer.checkpoint().await;
+    assert_eq!(writer.commits, 1);
+    // As if that were a second ago.
+    writer.checkpoint_failed = Instant::now().checked_sub(Duration::from_secs(1));
+    writer.checkpoint().await;
+    assert_eq!(writer.commits, 0);
+    assert!(writer.checkpoint_failed.is_none());
+    drop(writer);
     store.close().await;
 }
 

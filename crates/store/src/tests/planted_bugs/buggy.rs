@@ -11,8 +11,8 @@ use countermand_core::{Epoch, InstanceId, Timestamp};
 use crate::conformance::ManualClock;
 use crate::{
     Claim, Claimed, Clock, Cursor, Disposition, Entry, Error, Filter, GENESIS, Guard, InboxRecord,
-    Info, Known, MemoryStore, NewEntry, Now, Page, Pause, Row, Save, Start, Stats, Status, Store,
-    Subject, Taken, Write, Written, entry_hash,
+    Info, Journal, Known, MemoryStore, NewEntry, Now, Page, Pause, Row, Save, Spent, Start, Stats,
+    Status, Store, Subject, Taken, Write, Written, entry_hash,
 };
 
 macro_rules! bugs {
@@ -115,6 +115,11 @@ bugs! {
     LooksUpTheOldestFirst,
     LooksUpOneScope,
     HistoryStartsOneEarly,
+    WhatWasSpentIsForgotten,
+    SpendsEveryTime,
+    JournalStartsOneEarly,
+    JournalInIdOrder,
+    TheJournalRunsAhead,
     CountsFinishedAsWaiting,
     TheHeadStandsStill,
     PagesSkipARow,
@@ -443,6 +448,42 @@ impl Store for Buggy {
             }
         }
         Ok(entries)
+    }
+
+    async fn spent(&self, kind: &str, since: Timestamp) -> Result<Vec<Spent>, Error> {
+        let since = if self.has(Bug::SpendsEveryTime) {
+            Timestamp::MIN
+        } else {
+            since
+        };
+        let mut spent = self.store.spent(kind, since).await?;
+        if self.has(Bug::WhatWasSpentIsForgotten) && self.restarted {
+            spent.clear();
+        }
+        Ok(spent)
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<Journal, Error> {
+        let early = u64::from(self.has(Bug::JournalStartsOneEarly));
+        let mut journal = self
+            .store
+            .journal(after.saturating_sub(early), limit)
+            .await?;
+        if self.has(Bug::JournalInIdOrder) {
+            journal
+                .entries
+                .sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+        }
+        if self.has(Bug::TheJournalRunsAhead) {
+            for entry in &mut journal.entries {
+                entry.seq += 1;
+            }
+        }
+        Ok(journal)
+    }
+
+    async fn journal_end(&self) -> Result<u64, Error> {
+        self.store.journal_end().await
     }
 
     async fn inbox(&self, limit: usize) -> Result<Vec<InboxRecord>, Error> {
