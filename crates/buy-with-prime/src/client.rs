@@ -20,13 +20,14 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::fence::SendFence;
+use crate::live_schema::{self, LiveSchema};
 use crate::operations as wire;
 use crate::outcome::{
     Unanswered, failed, mutation_answer, mutation_body, read_answer, read_body, unknown,
 };
 use crate::settings::{Settings, SettingsError};
 use crate::token::Tokens;
-use crate::transport::{Exchange, Request, exchange};
+use crate::transport::{ANSWER_MAX, Exchange, Request, exchange};
 use crate::{cap, order};
 
 /// No call lasts longer, whatever the settings say; it also keeps the deadline computable.
@@ -107,9 +108,7 @@ impl Client {
         order_id: &OrderId,
         budget: Duration,
     ) -> Result<Option<Order>, ReadError> {
-        let operation = wire::ReadOrder::build(wire::OrderVariables {
-            order_identifier: identifier(order_id),
-        });
+        let operation = read_operation(order_id);
         let exchange = self.call(&operation, None, budget).await?;
         let Some(answer) = read_answer(&exchange, read_body(&exchange)?)? else {
             return Ok(None);
@@ -135,17 +134,7 @@ impl Client {
         fence: &SendFence,
     ) -> Result<CancelAnswer, CallError> {
         self.check_target(&call.target_id)?;
-        let operation = wire::CancelOrder::build(wire::CancelOrderVariables {
-            order_identifier: identifier(&call.order_id),
-            input: wire::CancelOrderInput {
-                additional_comments: call.additional_comments.clone(),
-                aliases: Some(vec![wire::AliasInput {
-                    alias_id: Id::new(&call.alias.alias_id),
-                    alias_type: call.alias.alias_type.clone(),
-                }]),
-                reason: call.reason.map(reason),
-            },
-        });
+        let operation = cancel_operation(call);
         let exchange = self.call(&operation, Some(fence), budget).await?;
         let answer = mutation_answer(&exchange, mutation_body(&exchange)?)?;
         let unreadable =
@@ -185,10 +174,7 @@ impl Client {
         fence: &SendFence,
     ) -> Result<(), CallError> {
         self.check_target(&call.target_id)?;
-        let operation = wire::UpdateOrder::build(wire::UpdateOrderVariables {
-            order_identifier: identifier(&call.order_id),
-            input: report(call, payments)?,
-        });
+        let operation = report_operation(call, payments)?;
         let exchange = self.call(&operation, Some(fence), budget).await?;
         let answer = mutation_answer(&exchange, mutation_body(&exchange)?)?;
         let unreadable =
@@ -203,6 +189,35 @@ impl Client {
             return Err(unknown(Unknown::ForeignAnswer, detail, None));
         }
         Ok(())
+    }
+
+    /// Obtains an access token, or has one already. For checks of a configuration: every call sees to
+    /// its token itself.
+    ///
+    /// # Errors
+    /// When the credentials are refused, or the token endpoint cannot be reached.
+    pub async fn authenticate(&self, budget: Duration) -> Result<(), ReadError> {
+        let inner = &*self.inner;
+        let deadline = Instant::now() + budget.min(inner.request_timeout).min(BUDGET_MAX);
+        inner
+            .tokens
+            .get(deadline)
+            .await
+            .map(|_| ())
+            .map_err(|error| Unanswered::Token(error).into())
+    }
+
+    /// Asks the endpoint for its schema and compares with it what the calls of this client use.
+    /// Changes nothing there.
+    ///
+    /// # Errors
+    /// When there is no answer within `budget`, or none that holds a schema.
+    pub async fn compare_schema(&self, budget: Duration) -> Result<LiveSchema, ReadError> {
+        let body = live_schema::question();
+        let exchange = self
+            .send(body, None, budget, live_schema::ANSWER_MAX)
+            .await?;
+        live_schema::read(&exchange)
     }
 
     fn check_target(&self, target_id: &TargetId) -> Result<(), CallError> {
@@ -235,7 +250,17 @@ impl Client {
             variables: &operation.variables,
         };
         let body = serde_json::to_vec(&document).expect("text and numbers can always be written");
-        let body = Bytes::from(body);
+        self.send(Bytes::from(body), fence, budget, ANSWER_MAX)
+            .await
+    }
+
+    async fn send(
+        &self,
+        body: Bytes,
+        fence: Option<&SendFence>,
+        budget: Duration,
+        answer_max: usize,
+    ) -> Result<Exchange, Unanswered> {
         let inner = &*self.inner;
         let deadline = Instant::now() + budget.min(inner.request_timeout).min(BUDGET_MAX);
 
@@ -254,6 +279,7 @@ impl Client {
                 body: body.clone(),
                 fence,
                 deadline,
+                answer_max,
             };
             let exchange = exchange(&inner.http, request)
                 .await
@@ -269,6 +295,40 @@ impl Client {
                 .map_err(Unanswered::Token)?;
         }
     }
+}
+
+pub(crate) fn read_operation(
+    order_id: &OrderId,
+) -> Operation<wire::ReadOrder, wire::OrderVariables> {
+    wire::ReadOrder::build(wire::OrderVariables {
+        order_identifier: identifier(order_id),
+    })
+}
+
+pub(crate) fn cancel_operation(
+    call: &CancelOrder,
+) -> Operation<wire::CancelOrder, wire::CancelOrderVariables> {
+    wire::CancelOrder::build(wire::CancelOrderVariables {
+        order_identifier: identifier(&call.order_id),
+        input: wire::CancelOrderInput {
+            additional_comments: call.additional_comments.clone(),
+            aliases: Some(vec![wire::AliasInput {
+                alias_id: Id::new(&call.alias.alias_id),
+                alias_type: call.alias.alias_type.clone(),
+            }]),
+            reason: call.reason.map(reason),
+        },
+    })
+}
+
+pub(crate) fn report_operation(
+    call: &ReportRefund,
+    payments: &[ReportedPayment],
+) -> Result<Operation<wire::UpdateOrder, wire::UpdateOrderVariables>, CallError> {
+    Ok(wire::UpdateOrder::build(wire::UpdateOrderVariables {
+        order_identifier: identifier(&call.order_id),
+        input: report(call, payments)?,
+    }))
 }
 
 fn identifier(order_id: &OrderId) -> wire::OrderIdentifierInput {

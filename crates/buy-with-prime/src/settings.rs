@@ -7,6 +7,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::resolver::Guarded;
+
 /// Where Buy with Prime is, and who we are there. `Debug` hides the secrets.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -116,7 +118,8 @@ pub enum SettingsError {
 
 /// The HTTP client that [`Client`](crate::Client) expects: it follows no redirect, repeats nothing,
 /// asks no proxy (whatever the environment says), decompresses nothing, and gives up on a
-/// connection that is not there after `connect_timeout`. TLS is rustls with the system's roots.
+/// connection that is not there after `connect_timeout`. A name that resolves to an address of
+/// [`refused_address`](crate::refused_address) alone is not connected to. TLS is rustls with the system's roots.
 ///
 /// The process must have installed a rustls crypto provider before
 /// (`rustls::crypto::ring::default_provider().install_default()`); that is the binary's choice, not
@@ -133,6 +136,7 @@ pub fn http_client(connect_timeout: Duration) -> Result<reqwest::Client, Setting
         .referer(false)
         .retry(reqwest::retry::never())
         .no_proxy()
+        .dns_resolver(Guarded)
         .no_gzip()
         .no_brotli()
         .no_zstd()

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::transport::{Failure, Request, exchange};
+use crate::transport::{ANSWER_MAX, Failure, Request, exchange};
 
 /// The documented life of a token, for answers that do not tell it.
 const LIFE_DEFAULT: Duration = Duration::from_secs(900);
@@ -113,7 +113,7 @@ impl Tokens {
         let mut failed = timeout_at(deadline, self.renewal.lock())
             .await
             .map_err(|_| TokenError {
-                why: NotSent::DeadlineOver,
+                why: NotSent::NoToken,
                 detail: "the time was over while another call was renewing the access token"
                     .to_owned(),
                 retry_after: None,
@@ -185,6 +185,7 @@ impl Tokens {
             body: Bytes::from(form),
             fence: None,
             deadline,
+            answer_max: ANSWER_MAX,
         };
         let answer = exchange(&self.http, request)
             .await
@@ -202,23 +203,34 @@ impl Tokens {
                     "asks to slow down (429)".to_owned(),
                 ));
             }
-            status => {
+            StatusCode::UNAUTHORIZED => {
                 return Err(refused(
                     NotSent::Unauthorized,
-                    format!("answered {}", status.as_u16()),
+                    "refuses the credentials (401)".to_owned(),
                 ));
+            }
+            status => {
+                let code = answer.body.as_deref().ok().and_then(refusal);
+                let status = status.as_u16();
+                return Err(match code.filter(|_| matches!(status, 400 | 403)) {
+                    Some(code) => refused(
+                        NotSent::Unauthorized,
+                        format!("refuses the credentials ({status}, {code})"),
+                    ),
+                    None => refused(NotSent::TokenFailed, format!("answered {status}")),
+                });
             }
         }
         let body = answer.body.as_deref().map_err(|lost| {
             refused(
-                NotSent::Unauthorized,
+                NotSent::TokenFailed,
                 format!("gave no whole answer: {}", lost.detail),
             )
         })?;
         // Nothing of the body may go into a message: it holds the token.
         let token = read(body).ok_or_else(|| {
             refused(
-                NotSent::Unauthorized,
+                NotSent::TokenFailed,
                 "gave an answer that holds no token".to_owned(),
             )
         })?;
@@ -247,8 +259,10 @@ impl FailedRenewal {
             .is_some_and(|wait| now < self.at + wait)
     }
 
+    /// For those who did not ask themselves: only the one that did is told of a failure.
     fn error_at(&self, now: Instant) -> TokenError {
         let mut error = self.error.clone();
+        error.why = NotSent::NoToken;
         error.retry_after = error
             .retry_after
             .map(|wait| (self.at + wait).saturating_duration_since(now));
@@ -276,6 +290,32 @@ impl From<Failure> for TokenError {
             retry_after: None,
         }
     }
+}
+
+/// By which a token endpoint says that it will not serve these credentials, as OAuth 2.0 (RFC 6749,
+/// 5.2) names it. Whatever else it says may be over in a minute, or not come from it at all.
+const REFUSALS: [&str; 7] = [
+    "access_denied",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
+
+/// Does an answer refuse the credentials? Only words of ours come back: the endpoint may repeat what
+/// it was sent.
+fn refusal(body: &[u8]) -> Option<&'static str> {
+    #[derive(Deserialize)]
+    struct Refused<'a> {
+        #[serde(borrow)]
+        error: std::borrow::Cow<'a, str>,
+    }
+    let refused: Refused<'_> = serde_json::from_slice(body).ok()?;
+    REFUSALS
+        .into_iter()
+        .find(|known| refused.error.eq_ignore_ascii_case(known))
 }
 
 struct Granted {

@@ -13,7 +13,7 @@ use crate::cap::chain;
 use crate::fence::{FencedBody, Gate, Progress, SendFence};
 use crate::retry_after;
 
-/// The most that is read of an answer.
+/// The most that is read of an answer to a call, in bytes.
 pub(crate) const ANSWER_MAX: usize = 1024 * 1024;
 
 /// A request.
@@ -24,6 +24,8 @@ pub(crate) struct Request<'a> {
     /// For a mutation: may it still be sent?
     pub(crate) fence: Option<&'a SendFence>,
     pub(crate) deadline: Instant,
+    /// The most that is read of the answer, in bytes.
+    pub(crate) answer_max: usize,
 }
 
 /// An answer.
@@ -91,7 +93,7 @@ pub(crate) async fn exchange(http: &Client, request: Request<'_>) -> Result<Exch
                 StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
             ));
     let body = if telling {
-        timeout_at(request.deadline, read(response))
+        timeout_at(request.deadline, read(response, request.answer_max))
             .await
             .unwrap_or_else(|_| {
                 Err(Lost::new(
@@ -109,23 +111,23 @@ pub(crate) async fn exchange(http: &Client, request: Request<'_>) -> Result<Exch
     })
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, Lost> {
+async fn read(mut response: Response, answer_max: usize) -> Result<Vec<u8>, Lost> {
     let too_long = || {
         Lost::new(
             Unknown::Unreadable,
-            format!("an answer of more than {ANSWER_MAX} bytes"),
+            format!("an answer of more than {answer_max} bytes"),
         )
     };
     if response
         .content_length()
-        .is_some_and(|length| length > ANSWER_MAX as u64)
+        .is_some_and(|length| length > answer_max as u64)
     {
         return Err(too_long());
     }
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_MAX => return Err(too_long()),
+            Ok(Some(chunk)) if body.len() + chunk.len() > answer_max => return Err(too_long()),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
             Err(error) => {

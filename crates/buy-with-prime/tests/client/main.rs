@@ -6,6 +6,7 @@ mod amounts;
 mod errors;
 mod faults;
 mod fence;
+mod live_schema;
 mod samples;
 mod server;
 mod token;

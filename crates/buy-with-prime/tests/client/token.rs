@@ -86,14 +86,18 @@ async fn a_failed_renewal_is_shared_too() {
         let client = client.clone();
         calls.spawn(async move { client.read_order(&order_id(), BUDGET).await });
     }
+    let mut followed = 0;
     while let Some(call) = calls.join_next().await {
-        assert!(call.unwrap().is_err());
+        let why = call.unwrap().unwrap_err().not_sent;
+        followed += usize::from(why == Some(NotSent::NoToken));
     }
     let asked = server.seen("/token").len();
     assert!(
         asked < 10,
         "{asked} token requests for 50 calls that began together"
     );
+    // Only those that asked know of a failure; the others say that they did not try.
+    assert_eq!(asked + followed, 50);
 }
 
 #[tokio::test]
@@ -167,22 +171,47 @@ async fn a_token_revoked_for_many_is_renewed_once() {
 async fn without_a_token_nothing_is_sent() {
     for (reply, why, wait) in [
         ((429, "Retry-After: 7", ""), NotSent::Throttled, Some(7)),
-        ((500, "x: y", ""), NotSent::Unauthorized, None),
-        ((503, "Retry-After: 9", ""), NotSent::Unauthorized, Some(9)),
+        // In trouble, or not the token endpoint at all: that says nothing about the credentials.
+        ((500, "x: y", ""), NotSent::TokenFailed, None),
+        ((503, "Retry-After: 9", ""), NotSent::TokenFailed, Some(9)),
         (
             (302, "location: /elsewhere", ""),
-            NotSent::Unauthorized,
+            NotSent::TokenFailed,
             None,
         ),
+        ((404, "x: y", "<html>"), NotSent::TokenFailed, None),
+        ((403, "x: y", "<html>blocked"), NotSent::TokenFailed, None),
+        ((400, "x: y", "{}"), NotSent::TokenFailed, None),
+        (
+            (400, "x: y", r#"{"error":"temporarily_unavailable"}"#),
+            NotSent::TokenFailed,
+            None,
+        ),
+        (
+            (502, "x: y", r#"{"error":"invalid_client"}"#),
+            NotSent::TokenFailed,
+            None,
+        ),
+        ((200, "x: y", "<html>"), NotSent::TokenFailed, None),
+        ((200, "x: y", "{}"), NotSent::TokenFailed, None),
+        (
+            (200, "x: y", r#"{"access_token":"a b"}"#),
+            NotSent::TokenFailed,
+            None,
+        ),
+        // Refused.
+        ((401, "x: y", ""), NotSent::Unauthorized, None),
         (
             (400, "x: y", r#"{"error":"invalid_client"}"#),
             NotSent::Unauthorized,
             None,
         ),
-        ((200, "x: y", "<html>"), NotSent::Unauthorized, None),
-        ((200, "x: y", "{}"), NotSent::Unauthorized, None),
         (
-            (200, "x: y", r#"{"access_token":"a b"}"#),
+            (
+                403,
+                "x: y",
+                r#"{"error":"access_denied","error_description":"no"}"#,
+            ),
             NotSent::Unauthorized,
             None,
         ),
