@@ -72,16 +72,24 @@ impl<W: Workflow, S: Store> Committer<W, S> {
         }
         let together = again.iter().take_while(|pending| !pending.alone).count();
         let mut batch = Vec::new();
-        if together == 0 {
+        let told = self.shared.embargo.told();
+        while together == 0 && batch.is_empty() {
+            let is_told = told.is_cancelled();
             let task = tokio::select! {
                 biased;
                 Some(task) = self.inside.recv() => task,
-                Some(task) = self.outside.recv() => task,
+                Some(task) = self.outside.recv(), if is_told => task,
+                () = told.cancelled(), if !is_told => continue,
                 () = self.finish.cancelled() => return None,
             };
             batch.push(Pending::new(task));
         }
-        let waiting = [together, self.inside.len(), self.outside.len()];
+        let outside = if told.is_cancelled() {
+            self.outside.len()
+        } else {
+            0
+        };
+        let waiting = [together, self.inside.len(), outside];
         let [old, inside, outside] = shares(max.saturating_sub(batch.len()), waiting);
         batch.extend(again.drain(..old));
         let from_inside = std::iter::from_fn(|| self.inside.try_recv().ok()).take(inside);

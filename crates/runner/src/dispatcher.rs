@@ -7,10 +7,12 @@ use std::time::Duration;
 use countermand_core::{Timestamp, Workflow};
 use countermand_store::{self as store, Claim, Row, Store};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Perform;
 use crate::codec::{decode, guarded};
+use crate::embargo;
 use crate::lane::Tools;
 use crate::shared::Shared;
 use crate::shelf::Snapshot;
@@ -40,8 +42,11 @@ struct Known {
     next: Option<Timestamp>,
     /// Were there more due than could be taken up?
     is_full: bool,
-    /// When it last looked for due instances, and at the kill switch; monotonic.
+    /// When it last looked for due instances; monotonic.
     looked: Option<Duration>,
+    /// When it last looked at the kill switch; monotonic. However often something is due, that is
+    /// not forgotten.
+    asked: Option<Duration>,
     failures: u32,
 }
 
@@ -60,6 +65,7 @@ impl<W: Workflow, S: Store, P: Perform<W>> Dispatcher<W, S, P> {
     pub(crate) async fn run(self) {
         let mut known = Known::default();
         let stopping = self.shared.stopping.clone();
+        self.look_out_for_a_restore(&stopping).await;
         if self.shared.options.held == 0 {
             // Only what it is told is stored; whoever opens the store next takes it up.
             stopping.cancelled().await;
@@ -103,19 +109,47 @@ impl<W: Workflow, S: Store, P: Perform<W>> Dispatcher<W, S, P> {
         }
     }
 
+    /// Whatever is to be made up for after a restore comes before anything is taken up.
+    async fn look_out_for_a_restore(&self, stopping: &CancellationToken) {
+        let mut wait = RECOVERY;
+        loop {
+            let begun = tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                begun = embargo::begin(&self.shared) => begun,
+            };
+            let Err(error) = begun else {
+                return;
+            };
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the store does not say whether it was restored: trying again"
+            );
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                () = self.shared.world.sleep(wait) => {}
+            }
+            wait = wait.saturating_mul(2).min(self.shared.options.poll);
+        }
+    }
+
     /// Looks if there is a reason to; answers how long there will be none.
     async fn turn(&self, known: &mut Known) -> Result<Duration, store::Error> {
         let shared = &self.shared;
         let options = &shared.options;
         let moment = shared.moment().await?;
-        let is_time = known
-            .looked
-            .is_none_or(|looked| moment.mono.saturating_sub(looked) >= options.poll);
-        if is_time {
+        let is_over = |last: Option<Duration>| {
+            last.is_none_or(|last| moment.mono.saturating_sub(last) >= options.poll)
+        };
+        let is_time = is_over(known.looked);
+        if is_over(known.asked) {
             let times = shared.pause.times();
             let is_thrown = shared.store.paused().await?.is_some();
             shared.pause.heard(is_thrown, times);
+            known.asked = Some(moment.mono);
         }
+        embargo::end(shared, moment.mono).await?;
         let given = shared.hints.given();
         known.next = earliest(known.next, shared.hints.take());
         let room = options.held.max(1).saturating_sub(shared.shelf.len());
@@ -138,7 +172,8 @@ impl<W: Workflow, S: Store, P: Perform<W>> Dispatcher<W, S, P> {
         // Rows whose time has come wait for room, which is told by a hint.
         let until_next = until_next.filter(|wait| !wait.is_zero() || room > 0);
         let until_free = shared.quarantine.next(moment.mono);
-        let waits = [Some(options.poll), until_next, until_free];
+        let until_sent = shared.embargo.left(moment.mono);
+        let waits = [Some(options.poll), until_next, until_free, until_sent];
         let wait = waits.into_iter().flatten().min().unwrap_or(options.poll);
         // A due time lies on a whole millisecond, the clock may not.
         Ok(wait.max(Duration::from_millis(1)))

@@ -98,6 +98,7 @@ pub(crate) fn open<W: Workflow>(
         let Some(due_at) = context.due_at(&id, &workflow.next(&state), &Retries::default()) else {
             return Err("it is finished before it began".to_owned());
         };
+        let actor = workflow.requester(&request).map(str::to_owned);
         let opening = Opening { request, prior };
         let entry = NewEntry {
             operation_id,
@@ -106,11 +107,12 @@ pub(crate) fn open<W: Workflow>(
             to: body.phase.clone(),
             input: serde_json::to_string(&opening).map_err(|error| error.to_string())?,
             accepted: true,
-            actor: None,
+            actor,
             epoch: stamp.epoch,
             version: W::VERSION,
             emissions: emissions(workflow, &id, &state, stamp)?,
             trace_context: None,
+            spend: None,
         };
         Ok(Opened {
             id,
@@ -397,6 +399,14 @@ impl<W: Workflow> Work<'_, '_, W> {
                 (Some(rejection), None)
             }
         };
+        let spend = match rejection {
+            None => workflow.spend(input),
+            Some(_) => None,
+        };
+        let spend = spend
+            .map(|spend| serde_json::to_string(&spend))
+            .transpose()
+            .map_err(|error| error.to_string())?;
         let to = if rejection.is_none() {
             workflow.project(&self.now.state).phase.to_owned()
         } else {
@@ -414,6 +424,7 @@ impl<W: Workflow> Work<'_, '_, W> {
             version: W::VERSION,
             emissions,
             trace_context: None,
+            spend,
         });
         Ok(rejection)
     }

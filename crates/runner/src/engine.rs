@@ -10,11 +10,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::committer::Committer;
 use crate::dispatcher::Dispatcher;
+use crate::embargo::Embargo;
 use crate::gate::Gates;
 use crate::lane::Tools;
 use crate::shared::{Commits, Hints, KillSwitch, Quarantine, Shared};
 use crate::shelf::Shelf;
 use crate::sights::Sights;
+use crate::spending::Purse;
 use crate::{Handle, Options, Perform, World};
 
 /// An engine that is not started yet.
@@ -66,6 +68,8 @@ impl<W: Workflow, S: Store, P: Perform<W>> Engine<W, S, P> {
             changes,
             inside,
             pause: KillSwitch::default(),
+            embargo: Embargo::default(),
+            purse: Purse::new(options.spending.clone()),
             stopping: CancellationToken::new(),
             halted: CancellationToken::new(),
         });

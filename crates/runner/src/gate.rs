@@ -37,7 +37,10 @@ pub(crate) struct Gates {
     options: Arc<Options>,
     /// Performances at once, over all remotes.
     performing: Arc<Semaphore>,
-    by_remote: Mutex<BTreeMap<&'static str, Arc<Gate>>>,
+    /// Performances at once at all parts of a remote: a quarter is left to the other remotes,
+    /// whatever happens to this one.
+    by_remote: Mutex<BTreeMap<&'static str, Arc<Semaphore>>>,
+    by_part: Mutex<BTreeMap<(&'static str, String), Arc<Gate>>>,
 }
 
 struct Gate {
@@ -50,8 +53,24 @@ struct Gate {
 
 struct Inner {
     breaker: Breaker,
-    bucket: Option<Bucket>,
-    turns: BTreeMap<(InstanceId, String), Duration>,
+    buckets: Option<Buckets>,
+    turns: BTreeMap<(InstanceId, String), Turn>,
+}
+
+/// Turns are handed out ahead of time, and may be missed: by everybody at once while the circuit
+/// breaker is open or the store stands still. So whoever comes is counted as it passes, too.
+struct Buckets {
+    turns: Bucket,
+    passes: Bucket,
+}
+
+/// A turn that is kept for somebody.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// When to come.
+    at: Duration,
+    /// Is it counted as a pass?
+    counted: bool,
 }
 
 impl Gates {
@@ -61,17 +80,33 @@ impl Gates {
             performing: Arc::new(Semaphore::new(options.concurrency.clamp(1, MAX_PERMITS))),
             options,
             by_remote: Mutex::default(),
+            by_part: Mutex::default(),
         }
     }
 
-    fn gate(&self, remote: &'static str) -> Arc<Gate> {
-        let mut gates = lock(&self.by_remote);
-        let gate = gates.entry(remote).or_insert_with(|| {
-            let limits = self.options.limits(remote);
-            // A quarter is left to the other remotes, whatever happens to this one.
-            let all = self.options.concurrency;
-            let slots = limits.concurrency.min(all - all / 4).clamp(1, MAX_PERMITS);
-            let waiting_max = (self.options.held / 4).max(1);
+    /// The most that performs at one remote.
+    fn most(&self) -> usize {
+        let all = self.options.concurrency;
+        (all - all / 4).clamp(1, MAX_PERMITS)
+    }
+
+    fn remote(&self, remote: &'static str) -> Arc<Semaphore> {
+        let mut remotes = lock(&self.by_remote);
+        let slots = remotes
+            .entry(remote)
+            .or_insert_with(|| Arc::new(Semaphore::new(self.most())));
+        slots.clone()
+    }
+
+    fn gate(&self, remote: &'static str, part: Option<&str>) -> Arc<Gate> {
+        let mut gates = lock(&self.by_part);
+        let key = (remote, part.unwrap_or_default().to_owned());
+        let gate = gates.entry(key).or_insert_with(|| {
+            let limits = self.options.limits(remote, part);
+            let slots = limits.concurrency.clamp(1, self.most());
+            // Several parts of a remote must not fill all the room there is for waiting.
+            let parts = if part.is_some() { 8 } else { 4 };
+            let waiting_max = (self.options.held / parts).max(1);
             Arc::new(Gate::new(self.world.clone(), limits, slots, waiting_max))
         });
         gate.clone()
@@ -80,11 +115,11 @@ impl Gates {
     /// Waits for a turn at a remote, for `calls` calls, or is put off. Cancel-safe.
     pub(crate) async fn enter(
         &self,
-        remote: &'static str,
+        (remote, part): (&'static str, Option<&str>),
         who: (&InstanceId, &str),
         calls: u32,
     ) -> Entry {
-        let gate = self.gate(remote);
+        let gate = self.gate(remote, part);
         if let Some(put_off) = gate.closed_to(who) {
             return put_off;
         }
@@ -95,8 +130,9 @@ impl Gates {
             };
         };
         let slot = gate.slots.clone().acquire_owned().await;
+        let of_remote = self.remote(remote).acquire_owned().await;
         let performing = self.performing.clone().acquire_owned().await;
-        let (Ok(slot), Ok(performing)) = (slot, performing) else {
+        let (Ok(slot), Ok(of_remote), Ok(performing)) = (slot, of_remote, performing) else {
             // Never closed.
             return Entry::PutOff {
                 wait: None,
@@ -110,7 +146,9 @@ impl Gates {
         if !wait.is_zero() {
             self.world.sleep(wait).await;
         }
-        let admit = lock(&gate.inner).breaker.admit(self.world.monotonic());
+        let admit = lock(&gate.inner)
+            .breaker
+            .admit(self.world.monotonic(), who.0);
         let probe = match admit {
             Admit::Pass => false,
             Admit::Probe => true,
@@ -118,9 +156,10 @@ impl Gates {
         };
         Entry::Pass(Pass {
             gate: gate.clone(),
+            whose: who.0.clone(),
             probe,
             told: false,
-            _permits: (slot, performing),
+            _permits: [slot, of_remote, performing],
         })
     }
 }
@@ -151,7 +190,10 @@ impl Gate {
             waiting_max,
             inner: Mutex::new(Inner {
                 breaker: Breaker::new(limits.breaker),
-                bucket: limits.rate.map(Bucket::new),
+                buckets: limits.rate.map(|rate| Buckets {
+                    turns: Bucket::new(rate),
+                    passes: Bucket::new(rate),
+                }),
                 turns: BTreeMap::new(),
             }),
         }
@@ -165,7 +207,7 @@ impl Gate {
             return Some(breaker_open(wait));
         }
         let turn = *inner.turns.get(&(id.clone(), lane.to_owned()))?;
-        let wait = turn.saturating_sub(now);
+        let wait = turn.at.saturating_sub(now);
         (wait > HOLD).then(|| rate_limited(wait))
     }
 
@@ -173,22 +215,27 @@ impl Gate {
     fn turn(&self, (id, lane): (&InstanceId, &str), calls: u32) -> Result<Duration, Entry> {
         let now = self.world.monotonic();
         let inner = &mut *lock(&self.inner);
-        let Some(bucket) = &mut inner.bucket else {
+        let Some(buckets) = &mut inner.buckets else {
             return Ok(Duration::ZERO);
         };
         let key = (id.clone(), lane.to_owned());
-        let kept = inner.turns.remove(&key);
-        let turn = match kept.filter(|turn| turn.saturating_add(TURN_KEPT) >= now) {
-            Some(turn) => turn,
-            None => bucket.take(now, calls),
-        };
-        let wait = turn.saturating_sub(now);
+        let is_alive = |turn: &Turn| turn.at.saturating_add(TURN_KEPT) >= now;
+        let kept = inner.turns.remove(&key).filter(is_alive);
+        let mut turn = kept.unwrap_or_else(|| {
+            let at = buckets.turns.take(now, calls);
+            Turn { at, counted: false }
+        });
+        // Counted once more as it passes; anew, if that was missed as well.
+        let is_missed = turn.at.saturating_add(HOLD) < now;
+        if turn.at.saturating_sub(now) <= HOLD && (!turn.counted || is_missed) {
+            turn.at = buckets.passes.take(turn.at.max(now), calls);
+            turn.counted = true;
+        }
+        let wait = turn.at.saturating_sub(now);
         if wait <= HOLD {
             return Ok(wait);
         }
-        inner
-            .turns
-            .retain(|_, turn| turn.saturating_add(TURN_KEPT) >= now);
+        inner.turns.retain(|_, turn| is_alive(turn));
         inner.turns.insert(key, turn);
         Err(rate_limited(wait))
     }
@@ -215,9 +262,10 @@ impl Drop for Waiting<'_> {
 /// The right to perform once. Given back when dropped.
 pub(crate) struct Pass {
     gate: Arc<Gate>,
+    whose: InstanceId,
     probe: bool,
     told: bool,
-    _permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _permits: [OwnedSemaphorePermit; 3],
 }
 
 impl Pass {
@@ -227,7 +275,7 @@ impl Pass {
         let breaker = &mut lock(&self.gate.inner).breaker;
         match tally {
             Tally::Answered | Tally::Empty { .. } => breaker.succeeded(),
-            Tally::Failed { .. } => breaker.failed(now, self.probe),
+            Tally::Failed { .. } => breaker.failed(now, self.probe, &self.whose),
             Tally::Deferred { .. } | Tally::Unable { .. } => breaker.told_nothing(now, self.probe),
         }
         self.told = true;
@@ -250,3 +298,6 @@ impl Drop for Pass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

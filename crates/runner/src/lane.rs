@@ -58,16 +58,15 @@ pub(crate) struct Lanes<'a, W: Workflow, S: Store, P> {
 }
 
 /// A performance that may begin.
-struct Begun<W: Workflow> {
-    item: Item<W::Effect>,
-    moment: Moment,
+pub(crate) struct Begun<W: Workflow> {
+    pub(crate) item: Item<W::Effect>,
+    pub(crate) moment: Moment,
     budget: Duration,
 }
 
-/// How often an intent is decided anew because other lanes were faster.
-const INTENT_TRIES: u32 = 8;
 /// How long to leave a store alone that has failed: at first, and at most.
-const STORE_RECOVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+pub(crate) const STORE_RECOVERY: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(5));
 
 impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
     pub(crate) async fn run(&self, item: Item<W::Effect>) -> LaneEnd {
@@ -80,13 +79,18 @@ impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
                 .put_off(&item, None, "mutations are held back by the kill switch")
                 .await;
         }
+        if is_mutation && let Some(left) = self.shared.embargo.left(self.shared.world.monotonic()) {
+            let why = "mutations are held back after a restore from backup";
+            return self.put_off(&item, Some(left), why).await;
+        }
         // A mutation looks before it sends.
         let calls = if is_mutation { 2 } else { 1 };
         let who = (&self.held.id, item.key.as_str());
+        let whither = (item.effect.remote(), item.effect.partition());
         let entry = tokio::select! {
             biased;
             () = self.shared.stopping.cancelled() => return LaneEnd::Stopped,
-            entry = self.tools.gates.enter(item.effect.remote(), who, calls) => entry,
+            entry = self.tools.gates.enter(whither, who, calls) => entry,
         };
         let pass = match entry {
             Entry::Pass(pass) => pass,
@@ -120,7 +124,7 @@ impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
     }
 
     /// Is the item on the agenda of this state?
-    fn is_wanted(&self, snapshot: &Snapshot<W>, item: &Item<W::Effect>) -> bool {
+    pub(crate) fn is_wanted(&self, snapshot: &Snapshot<W>, item: &Item<W::Effect>) -> bool {
         let workflow = &*self.shared.workflow;
         guarded(|| {
             let agenda = workflow.next(&snapshot.state);
@@ -197,49 +201,6 @@ impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
             .await
     }
 
-    /// Commits the intent; answers with the instance as it is then.
-    async fn intend(&self, begun: &Begun<W>, deadline: Timestamp) -> Result<Snapshot<W>, LaneEnd> {
-        let workflow = &*self.shared.workflow;
-        let effect = &begun.item.effect;
-        let input = guarded(|| workflow.notice(Notice::Intent { effect, deadline }))
-            .map_err(LaneEnd::Harm)?;
-        for _ in 0..INTENT_TRIES {
-            let snapshot = self.held.latest();
-            if !self.is_wanted(&snapshot, &begun.item) {
-                return Err(LaneEnd::Done);
-            }
-            if self.shared.pause.is_thrown() || self.shared.stopping.is_cancelled() {
-                return Err(LaneEnd::Done);
-            }
-            let alter = Alter {
-                id: self.held.id.clone(),
-                inputs: vec![input.clone()],
-                mark: None,
-                authority: Authority::Decision {
-                    epoch: self.held.epoch,
-                    revision: Some(snapshot.row.revision),
-                },
-                internal: true,
-            };
-            match self.shared.alter(alter).await {
-                Ok(altered) => match altered.rejections.into_iter().next() {
-                    None => return Ok(self.held.latest()),
-                    Some(rejection) => {
-                        let why = format!("the workflow rejects the intent: {rejection}");
-                        tracing::error!(id = %self.held.id, lane = begun.item.key, why);
-                        return Err(self.put_off(&begun.item, None, &why).await);
-                    }
-                },
-                Err(SubmitError::Stale) => {}
-                Err(error) => match self.failed(error, &mut STORE_RECOVERY.1.clone()).await {
-                    Some(end) => return Err(end),
-                    None => return Err(LaneEnd::Done),
-                },
-            }
-        }
-        Err(LaneEnd::Done)
-    }
-
     /// For a mutation (`deadline` is set): asked as the first byte is about to leave.
     fn fence(&self, begun: &Begun<W>, deadline: Option<Duration>) -> Fence {
         let (shared, held) = (self.shared.clone(), self.held.clone());
@@ -252,9 +213,11 @@ impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
             let Some(deadline) = deadline else {
                 return true;
             };
+            let now = shared.world.monotonic();
             !shared.pause.is_thrown()
+                && shared.embargo.left(now).is_none()
                 && epoch >= shared.store.incarnation()
-                && shared.world.monotonic() < deadline
+                && now < deadline
                 && guarded(|| shared.workflow.wants(&held.latest().state, &effect)).unwrap_or(false)
         })
     }
@@ -336,7 +299,12 @@ impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
     }
 
     /// Nothing is tried for now.
-    async fn put_off(&self, item: &Item<W::Effect>, wait: Option<Duration>, why: &str) -> LaneEnd {
+    pub(crate) async fn put_off(
+        &self,
+        item: &Item<W::Effect>,
+        wait: Option<Duration>,
+        why: &str,
+    ) -> LaneEnd {
         tracing::debug!(id = %self.held.id, lane = item.key, ?wait, why, "put off");
         let mark = Mark::PutOff {
             lane: item.key.clone(),
@@ -384,7 +352,7 @@ impl<W: Workflow, S: Store, P: Perform<W>> Lanes<'_, W, S, P> {
     }
 
     /// What a failure to commit leads to; `None`: try again, after a while that is over.
-    async fn failed(
+    pub(crate) async fn failed(
         &self,
         error: SubmitError<W::Rejection>,
         wait: &mut Duration,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use countermand_core::Backoff;
 
+use crate::spending::SpendLimits;
+
 /// How an engine is set up. Every bound has a default that suits one daemon on one machine.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -34,9 +36,15 @@ pub struct Options {
     pub budget: Duration,
     /// How long a performance may take in all, by effect name.
     pub budget_of: BTreeMap<String, Duration>,
+    /// How much may be spent.
+    pub spending: SpendLimits,
+    /// How long no mutation goes out after the store was restored from a backup: as long as it can
+    /// take until everything is seen that was sent before, its own time to live included.
+    pub embargo: Duration,
     /// What a remote is spared, unless [`remotes`](Self::remotes) names it.
     pub remote: Limits,
-    /// What remotes are spared, by name.
+    /// What remotes are spared, by name; a part of one ([`countermand_core::Effect::partition`]) by
+    /// `remote/part`, else as its remote is.
     pub remotes: BTreeMap<String, Limits>,
 }
 
@@ -55,6 +63,8 @@ impl Default for Options {
             retry_of: BTreeMap::new(),
             budget: Duration::from_secs(30),
             budget_of: BTreeMap::new(),
+            spending: SpendLimits::default(),
+            embargo: Duration::from_secs(5 * 60 + 30),
             remote: Limits::default(),
             remotes: BTreeMap::new(),
         }
@@ -70,8 +80,10 @@ impl Options {
         self.budget_of.get(effect).copied().unwrap_or(self.budget)
     }
 
-    pub(crate) fn limits(&self, remote: &str) -> Limits {
-        self.remotes.get(remote).copied().unwrap_or(self.remote)
+    pub(crate) fn limits(&self, remote: &str, part: Option<&str>) -> Limits {
+        let of_part = part.and_then(|part| self.remotes.get(&format!("{remote}/{part}")));
+        let limits = of_part.or_else(|| self.remotes.get(remote));
+        limits.copied().unwrap_or(self.remote)
     }
 }
 
@@ -147,7 +159,7 @@ impl Rate {
 /// When a failing remote is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerLimits {
-    /// Failures in a row that open the circuit; 0: never.
+    /// How many instances must fail, and none succeed in between, to open the circuit; 0: never.
     pub failures: u32,
     /// How long it stays open at first; doubled after each probe that fails.
     pub open: Duration,

@@ -159,10 +159,11 @@ pub enum Tally {
         /// What the remote asked for.
         retry_after: Option<Duration>,
     },
-    /// It cannot be tried as this process is set up (a target that is not configured). Uses up an
-    /// attempt, and says nothing about the remote.
+    /// It cannot be done as things are, and that is no fault of the remote's: a target is not
+    /// configured, or an answer lacks what was shown before. Uses up an attempt, and says nothing
+    /// about the remote.
     Unable {
-        /// For people: what is missing, and what to do.
+        /// For people: what is missing, and, where there is something to do, what.
         message: String,
     },
     /// Nothing was tried, for a reason of our own (fence, pause, deadline). Uses up no attempt.

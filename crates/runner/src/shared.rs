@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::codec::{decode, guarded};
 use crate::draft::Context;
+use crate::embargo::Embargo;
 use crate::handle::Change;
 use crate::options::Options;
 use crate::schedule::Moment;
 use crate::shelf::Shelf;
 use crate::sights::Sights;
+use crate::spending::Purse;
 use crate::task::{Alter, Altered, SubmitErrorOf, Task};
 use crate::world::World;
 use crate::{Instance, SubmitError, lock};
@@ -36,6 +38,8 @@ pub(crate) struct Shared<W: Workflow, S: Store> {
     /// change under way.
     pub(crate) inside: mpsc::UnboundedSender<Task<W>>,
     pub(crate) pause: KillSwitch,
+    pub(crate) embargo: Embargo,
+    pub(crate) purse: Purse,
     /// No new work.
     pub(crate) stopping: CancellationToken,
     /// The grace is over: everything is dropped.
@@ -181,7 +185,18 @@ impl Commits {
     }
 
     pub(crate) fn failed(&self, error: &store::Error, now: Duration) {
-        lock(&self.0).replace((now, error.to_string()));
+        // Whoever is told need not know where the store is.
+        let mut why = match error {
+            store::Error::Unusable { why, .. } => why.clone(),
+            error => error.to_string(),
+        };
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            why.push_str(": ");
+            why.push_str(&error.to_string());
+            cause = error.source();
+        }
+        lock(&self.0).replace((now, why));
     }
 
     /// How long ago the newest commit failed, and why, unless it succeeded.

@@ -103,6 +103,7 @@ fn intent(
     let input = Input::IntentRecorded {
         attempt: 1,
         deadline: at(30),
+        postage: None,
     };
     let step = Step {
         inputs: &[input],

@@ -162,6 +162,7 @@ async fn at_every_call_of_the_sqlite_store() {
         workflow: Parcel {
             lag: Duration::from_millis(100),
             rest: Duration::from_millis(5),
+            ..Parcel::default()
         },
         latency: Duration::from_millis(2),
     };

@@ -343,3 +343,36 @@ async fn overload_is_refused_before_anything_is_accepted() {
     assert!((35..=40).contains(&refused), "{refused} of 50");
     world.kill().await;
 }
+
+/// Another process throws it: it is heard of within a look round, however much is due.
+#[tokio::test(start_paused = true)]
+async fn the_kill_switch_is_heard_of_by_a_busy_engine() {
+    let rig = Rig::new();
+    let poll = options().poll;
+    let start = |number: u32| {
+        let rig = &rig;
+        async move {
+            rig.start(&format!("p{number}")).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    for number in 0..50 {
+        start(number).await;
+    }
+    let pause = Pause {
+        since: rig.store.now().await.unwrap().at,
+        by: "kim".to_owned(),
+        why: "to see".to_owned(),
+    };
+    rig.store.set_pause(Some(pause)).await.unwrap();
+    let heard = 50 + u32::try_from(poll.as_millis() / 100).unwrap() + 5;
+    for number in 50..heard {
+        start(number).await;
+    }
+    let before = rig.remotes.ledger().calls_of("ship").len();
+    assert!(before > 40, "{before}");
+    for number in heard..heard + 50 {
+        start(number).await;
+    }
+    assert_eq!(rig.remotes.ledger().calls_of("ship").len(), before);
+}

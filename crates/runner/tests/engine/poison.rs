@@ -21,6 +21,7 @@ async fn tamper(rig: &Rig, row: &Row, version: u32, state: &str) {
         version,
         emissions: None,
         trace_context: None,
+        spend: None,
     };
     let mut body = row.body.clone();
     body.version = version;

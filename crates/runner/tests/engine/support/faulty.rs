@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use countermand_core::{Epoch, InstanceId};
+use countermand_core::{Epoch, InstanceId, Timestamp};
 use countermand_store::{
-    Claim, Claimed, Cursor, Entry, Error, Filter, InboxRecord, Info, Known, Now, Page, Pause, Row,
-    Stats, Store, Subject, Write, Written,
+    Claim, Claimed, Cursor, Entry, Error, Filter, InboxRecord, Info, Journal, Known, Now, Page,
+    Pause, Row, Spent, Stats, Store, Subject, Write, Written,
 };
 use tokio::sync::Notify;
 
@@ -181,6 +181,18 @@ impl<S: Store> Store for FaultyStore<S> {
         self.call(self.inner.history(id, after, limit)).await
     }
 
+    async fn spent(&self, kind: &str, since: Timestamp) -> Result<Vec<Spent>, Error> {
+        self.call(self.inner.spent(kind, since)).await
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<Journal, Error> {
+        self.call(self.inner.journal(after, limit)).await
+    }
+
+    async fn journal_end(&self) -> Result<u64, Error> {
+        self.call(self.inner.journal_end()).await
+    }
+
     async fn inbox(&self, limit: usize) -> Result<Vec<InboxRecord>, Error> {
         self.call(self.inner.inbox(limit)).await
     }
@@ -195,6 +207,14 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn paused(&self) -> Result<Option<Pause>, Error> {
         self.call(self.inner.paused()).await
+    }
+
+    async fn restored(&self) -> Result<Option<Timestamp>, Error> {
+        self.call(self.inner.restored()).await
+    }
+
+    async fn caught_up(&self) -> Result<(), Error> {
+        self.call(self.inner.caught_up()).await
     }
 
     async fn set_pause(&self, pause: Option<Pause>) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countermand_core::{
     Admission, Agenda, AttentionFlag, EffectClass, Emission, Epoch, Identity, InstanceId, Item,
-    Notice, OpenIntent, Projection, Stamp, Timestamp, UpgradeError, When, Workflow,
+    Money, Notice, OpenIntent, Projection, Spend, Stamp, Timestamp, UpgradeError, When, Workflow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub(crate) struct Parcel {
     pub(crate) lag: Duration,
     /// How long a parcel rests.
     pub(crate) rest: Duration,
+    /// What a shipment costs.
+    pub(crate) postage: Option<Money>,
 }
 
 impl Default for Parcel {
@@ -22,6 +24,7 @@ impl Default for Parcel {
         Self {
             lag: Duration::from_secs(5),
             rest: Duration::from_millis(300),
+            postage: None,
         }
     }
 }
@@ -61,6 +64,9 @@ pub(crate) struct State {
     pub(crate) tracked: bool,
     pub(crate) hints: u32,
     pub(crate) attention: Option<Timestamp>,
+    /// There is no money for it.
+    #[serde(default)]
+    pub(crate) limited: bool,
     lag_ms: u64,
     rest_ms: u64,
 }
@@ -115,6 +121,8 @@ pub(crate) enum Input {
     IntentRecorded {
         attempt: u32,
         deadline: Timestamp,
+        #[serde(default)]
+        postage: Option<Money>,
     },
     /// Done, or found to be done.
     ShipDone {
@@ -192,6 +200,14 @@ impl countermand_core::Effect for Effect {
             Self::Overdue { .. } | Self::Rest => "",
         }
     }
+
+    /// `pen@north` is shipped from the northern branch.
+    fn partition(&self) -> Option<&str> {
+        match self {
+            Self::Ship { name, .. } => Some(name.split_once('@')?.1),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -265,6 +281,7 @@ impl Workflow for Parcel {
             tracked: false,
             hints: *prior * 100,
             attention: None,
+            limited: false,
             lag_ms: u64::try_from(self.lag.as_millis()).unwrap(),
             rest_ms: u64::try_from(self.rest.as_millis()).unwrap(),
         }
@@ -286,7 +303,9 @@ impl Workflow for Parcel {
                     next.since = stamp.at;
                 }
             }
-            Input::IntentRecorded { attempt, deadline } => {
+            Input::IntentRecorded {
+                attempt, deadline, ..
+            } => {
                 let is_next = *attempt == state.attempts + 1 && state.open.is_none();
                 if state.phase != Phase::Shipping || !is_next {
                     return rejected;
@@ -344,8 +363,14 @@ impl Workflow for Parcel {
                     next.phase = Phase::Done;
                 }
             }
-            Input::Stopped { .. } if !is_finished => next.attention = Some(stamp.at),
-            Input::Retry { .. } if !is_finished => next.attention = None,
+            Input::Stopped { failures, .. } if !is_finished => {
+                next.attention = Some(stamp.at);
+                next.limited |= *failures == 0;
+            }
+            Input::Retry { .. } if !is_finished => {
+                next.attention = None;
+                next.limited = false;
+            }
             Input::Return { .. } if state.phase == Phase::Weighing => next.phase = Phase::Returned,
             Input::Weighed { .. }
             | Input::Hint { .. }
@@ -372,6 +397,9 @@ impl Workflow for Parcel {
         let items = match state.phase {
             Phase::Done | Phase::Returned => return Agenda::Finished,
             Phase::Weighing => vec![item("weigh", Effect::Weigh, poll(100))],
+            Phase::Shipping if state.limited => {
+                vec![item("rest", Effect::Rest, When::At(Timestamp::MAX))]
+            }
             Phase::Shipping => {
                 let ship = Effect::Ship {
                     attempt: state.attempts + 1,
@@ -444,6 +472,7 @@ impl Workflow for Parcel {
                 Effect::Ship { attempt, .. } => Input::IntentRecorded {
                     attempt: *attempt,
                     deadline,
+                    postage: self.postage,
                 },
                 other => panic!("no mutation: {other:?}"),
             },
@@ -463,7 +492,24 @@ impl Workflow for Parcel {
                 lane: key.to_owned(),
                 failures,
             },
+            Notice::Limited { key, .. } => Input::Stopped {
+                lane: key.to_owned(),
+                failures: 0,
+            },
             Notice::Upgraded { from, to } => Input::Upgraded { from, to },
+        }
+    }
+
+    fn spend(&self, input: &Input) -> Option<Spend> {
+        match input {
+            Input::IntentRecorded {
+                postage: Some(postage),
+                ..
+            } => Some(Spend {
+                key: "postage".to_owned(),
+                amount: *postage,
+            }),
+            _ => None,
         }
     }
 
@@ -484,6 +530,10 @@ impl Workflow for Parcel {
             }
             _ => false,
         }
+    }
+
+    fn restored(&self) -> Option<Input> {
+        Some(Input::Hint { number: 0 })
     }
 
     fn always_recorded(&self, input: &Input) -> bool {

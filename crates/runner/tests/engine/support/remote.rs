@@ -22,6 +22,8 @@ pub(crate) enum Behaviour {
     LosesTheAnswer,
     /// It never answers; a mutation takes effect first.
     Hangs,
+    /// It turns the call away and says how many seconds to wait.
+    Throttles(u64),
     /// It has nothing to say yet.
     HasNothing,
     /// The performer itself breaks.
@@ -51,6 +53,8 @@ struct Inner {
     /// What is done next, by effect; then `always`.
     script: BTreeMap<&'static str, VecDeque<Behaviour>>,
     always: BTreeMap<&'static str, Behaviour>,
+    /// Before everything else, by effect and the end of the parcel's name.
+    at: Vec<(&'static str, String, Behaviour)>,
     chance: Option<StdRng>,
     latency: Duration,
 }
@@ -63,6 +67,7 @@ impl Remotes {
             ledger: Ledger::default(),
             script: BTreeMap::new(),
             always: BTreeMap::new(),
+            at: Vec::new(),
             chance: None,
             latency: Duration::from_millis(20),
         }))
@@ -84,6 +89,12 @@ impl Remotes {
         self.0.lock().unwrap().always.insert(effect, behaviour);
     }
 
+    /// For parcels whose name ends like this.
+    pub(crate) fn always_for(&self, effect: &'static str, end: &str, behaviour: Behaviour) {
+        let mut inner = self.0.lock().unwrap();
+        inner.at.push((effect, end.to_owned(), behaviour));
+    }
+
     pub(crate) fn latency(&self, latency: Duration) {
         self.0.lock().unwrap().latency = latency;
     }
@@ -92,6 +103,7 @@ impl Remotes {
         let mut inner = self.0.lock().unwrap();
         inner.script.clear();
         inner.always.clear();
+        inner.at.clear();
         inner.chance = None;
     }
 
@@ -117,7 +129,16 @@ impl Remotes {
         inner.ledger.calls.push((effect, name.to_owned(), at));
         let mut latency = inner.latency;
         let scripted = inner.script.get_mut(effect).and_then(VecDeque::pop_front);
-        let behaviour = scripted
+        let is_for = |(of, end, _): &&(&str, String, Behaviour)| {
+            *of == effect && name.ends_with(end.as_str())
+        };
+        let at = inner
+            .at
+            .iter()
+            .find(is_for)
+            .map(|(.., behaviour)| *behaviour);
+        let behaviour = at
+            .or(scripted)
             .or(inner.always.get(effect).copied())
             .unwrap_or_else(|| {
                 let Some(chance) = &mut inner.chance else {
@@ -161,6 +182,13 @@ pub(crate) struct Courier {
     pub(crate) world: Arc<dyn World>,
 }
 
+fn throttled(seconds: u64) -> Tally {
+    Tally::Failed {
+        message: "429".to_owned(),
+        retry_after: Some(Duration::from_secs(seconds)),
+    }
+}
+
 fn failed(message: &str) -> Tally {
     Tally::Failed {
         message: message.to_owned(),
@@ -184,7 +212,11 @@ impl Perform<Parcel> for Courier {
             Effect::Announce { seq, id } => {
                 let body = job.emissions.body(&job.id, *seq, id).await.unwrap();
                 let body = body.expect("an announcement without a message");
-                if !matches!(behaviour, Behaviour::Refuses | Behaviour::HasNothing) {
+                let arrives = matches!(
+                    behaviour,
+                    Behaviour::Works | Behaviour::LosesTheAnswer | Behaviour::Hangs
+                );
+                if arrives {
                     self.remotes.tell(id, &body);
                 }
                 Ok(vec![Input::Told { seq: *seq }])
@@ -207,6 +239,7 @@ impl Perform<Parcel> for Courier {
                 };
             }
             Behaviour::Hangs => std::future::pending().await,
+            Behaviour::Throttles(seconds) => throttled(seconds),
             Behaviour::HasNothing => Tally::Empty {
                 message: "nothing yet".to_owned(),
             },
@@ -237,6 +270,9 @@ impl Courier {
                 inputs: vec![Input::ShipDone { attempt }],
                 tally: Tally::Answered,
             });
+        }
+        if let Behaviour::Throttles(seconds) = behaviour {
+            return Err(not_sent(throttled(seconds)));
         }
         if matches!(behaviour, Behaviour::Refuses | Behaviour::HasNothing) {
             return Err(not_sent(failed("connection refused")));
