@@ -7,7 +7,7 @@ use std::time::Duration;
 use countermand_core::TargetId;
 use countermand_core::cancellation::request::Terms;
 use countermand_core::cancellation::{Cancellation, Pace};
-use countermand_runner::{Engine, Options, TokioWorld};
+use countermand_runner::{Engine, Options, SpendLimits, TokioWorld};
 use countermand_store::{self as store, SqliteOptions, SqliteStore, Store};
 
 use crate::embedded::Embedded;
@@ -28,6 +28,7 @@ pub struct Countermand<S> {
     pace: Pace,
     observe: bool,
     options: Options,
+    payout_limits: Option<SpendLimits>,
     close: Option<Close>,
 }
 
@@ -115,6 +116,7 @@ impl<S: Store> Countermand<S> {
             pace: Pace::default(),
             observe: true,
             options: Options::default(),
+            payout_limits: None,
             close: None,
         }
     }
@@ -160,9 +162,19 @@ impl<S: Store> Countermand<S> {
         self
     }
 
-    /// Sets retries, limits and sizes of the runner.
+    /// Sets retries, limits and sizes of the runner. Its [`embargo`](Options::embargo) follows from
+    /// the terms and budgets, whatever is given here.
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Sets how much may be paid: 200 payouts within an hour unless told otherwise; goes before
+    /// [`Options::spending`]. Beyond a limit nothing is paid: the cancellation needs a
+    /// person (`payout_limited`), whose `retry` tries again. What earlier engines paid on this store
+    /// counts; the limits themselves are not stored.
+    pub fn payout_limits(mut self, limits: SpendLimits) -> Self {
+        self.payout_limits = Some(limits);
         self
     }
 
@@ -208,11 +220,31 @@ impl<S: Store> Countermand<S> {
         };
         let world = Arc::new(TokioWorld::new());
         let executor = Arc::new(executor);
-        let runner = Engine::new(self.options, Arc::new(workflow), store, executor, world).start();
+        let mut options = self.options;
+        if let Some(limits) = self.payout_limits {
+            options.spending = limits;
+        }
+        options.embargo = embargo(&terms, &options);
+        let runner = Engine::new(options, Arc::new(workflow), store, executor, world).start();
         let engine = Embedded::new(runner, source.clone(), terms, self.observe, self.close);
         Ok(Handle {
             engine: Arc::new(engine),
             reader: Reader { source },
         })
     }
+}
+
+/// What was sent before a restore may arrive as late as its deadline, and is seen once the
+/// visibility lag, or the quiet time, has passed.
+fn embargo(terms: &BTreeMap<TargetId, Terms>, options: &Options) -> Duration {
+    let settles = terms
+        .values()
+        .map(|terms| terms.visibility_lag.max(terms.quiet));
+    let lives = ["cancel_order", "pay_refund", "report_refund"]
+        .map(|effect| options.budget_of.get(effect).copied())
+        .map(|budget| budget.unwrap_or(options.budget));
+    settles
+        .max()
+        .unwrap_or_default()
+        .saturating_add(lives.into_iter().max().unwrap_or_default())
 }

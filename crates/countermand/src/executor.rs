@@ -181,6 +181,7 @@ impl Executor {
                 payout: None,
                 key_expired: true,
             }]),
+            PayLook::NotShown { detail } => attempt.not_shown(detail),
             PayLook::Send => {
                 let payment = Payment {
                     key: effect.key.clone(),
@@ -229,12 +230,12 @@ impl Executor {
             }]),
             None => Performed {
                 inputs: Vec::new(),
-                tally: Tally::Failed {
+                // It answered: its other payouts are none the worse for it.
+                tally: Tally::Unable {
                     message: format!(
                         "the refund provider no longer lists payment {}",
                         effect.payment_id
                     ),
-                    retry_after: None,
                 },
             },
         }
@@ -254,13 +255,7 @@ impl Executor {
         };
         match look::report(effect, &order.order) {
             ReportLook::Found => attempt.found(None, Some(turn.order_read(Some(order.order)))),
-            ReportLook::NotShown { detail } => Performed {
-                inputs: vec![attempt.not_sent(NotSent::NotFound, detail.clone())],
-                tally: Tally::Failed {
-                    message: detail,
-                    retry_after: None,
-                },
-            },
+            ReportLook::NotShown { detail } => attempt.not_shown(detail),
             ReportLook::Contradicted { detail } => answered(vec![
                 Input::EffectRefused {
                     mutation: attempt.mutation.clone(),
@@ -349,9 +344,8 @@ impl Executor {
     ) -> Result<Seen<'_>, LookFailed> {
         let orders = self.orders(target_id)?;
         let order = read_within(orders, order_id, turn.for_look()).await?;
-        let order = order.ok_or_else(|| LookFailed::Failed {
+        let order = order.ok_or_else(|| LookFailed::NotShown {
             message: format!("Buy with Prime does not show order {order_id}"),
-            retry_after: None,
         })?;
         Ok(Seen { orders, order })
     }
@@ -398,12 +392,21 @@ pub(super) enum LookFailed {
         message: String,
         retry_after: Option<Duration>,
     },
+    /// Nobody was asked: somebody else found out that there is no way.
+    NotTried { message: String },
     /// There is nobody to ask; no fault of the remote's.
     NotConfigured { message: String },
+    /// It answered, and did not show what was shown before; no fault of the remote's either.
+    NotShown { message: String },
 }
 
 impl From<ReadError> for LookFailed {
     fn from(error: ReadError) -> Self {
+        if error.not_sent == Some(NotSent::NoToken) {
+            return Self::NotTried {
+                message: error.message,
+            };
+        }
         Self::Failed {
             message: error.message,
             retry_after: error.retry_after,
@@ -414,7 +417,10 @@ impl From<ReadError> for LookFailed {
 impl LookFailed {
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Failed { message, .. } | Self::NotConfigured { message } => message,
+            Self::Failed { message, .. }
+            | Self::NotTried { message }
+            | Self::NotConfigured { message }
+            | Self::NotShown { message } => message,
         }
     }
 
@@ -427,7 +433,10 @@ impl LookFailed {
                 message: message.clone(),
                 retry_after: *retry_after,
             },
-            Self::NotConfigured { message } => Tally::Unable {
+            Self::NotTried { message } => Tally::Deferred {
+                message: message.clone(),
+            },
+            Self::NotConfigured { message } | Self::NotShown { message } => Tally::Unable {
                 message: message.clone(),
             },
         }

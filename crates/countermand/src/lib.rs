@@ -6,7 +6,8 @@
 //!   [`RefundProvider`] and an [`Oms`].
 //! * [`Handle`] is the running engine: [`cancel`](Handle::cancel) orders,
 //!   [`ingest`](Handle::ingest) events, look, wait, and act as an operator.
-//! * [`Reader`] looks without changing anything; [`verify`] proves a store.
+//! * [`Reader`] looks without changing anything, and tells a cancellation in plain language
+//!   ([`CaseReport`]); [`verify`] proves a store.
 //! * [`HttpRefundProvider`] and [`HttpOms`] are ready-made ports over HTTP; [`connect`] makes the
 //!   client for Buy with Prime.
 //!
@@ -74,12 +75,14 @@ mod changes;
 mod embedded;
 mod engine;
 mod executor;
+mod follow;
 mod handle;
 mod http;
 mod ingest;
 mod perform;
 mod ports;
 mod reader;
+mod report;
 mod source;
 mod verify;
 
@@ -90,12 +93,14 @@ pub use api::{
 };
 pub use builder::{Countermand, StartError, Target};
 pub use changes::Changes;
+pub use follow::{Happened, Stretch};
 pub use handle::Handle;
 pub use http::{HttpError, HttpOms, HttpOptions, HttpRefundProvider};
 pub use ports::{
     BoxFuture, CancelAnswer, Message, Oms, Orders, Payment, RefundProvider, TellError,
 };
 pub use reader::Reader;
+pub use report::{CaseReport, Line, Section, case_report};
 pub use verify::{Checked, Report, Violation, verify};
 
 pub use countermand_buy_with_prime as buy_with_prime;
@@ -103,7 +108,6 @@ pub use countermand_core as core;
 pub use countermand_runner as runner;
 pub use countermand_store as store;
 
-pub use countermand_core::cancellation::Pace;
 pub use countermand_core::cancellation::call::{CallError, ReadError};
 pub use countermand_core::cancellation::effect::{CancelOrder, ReportRefund};
 pub use countermand_core::cancellation::input::{Fact, NotSent, Payout, PayoutState, Unknown};
@@ -114,9 +118,11 @@ pub use countermand_core::cancellation::request::{
     CancellationReason, Draft, Origin, Problem, Terms,
 };
 pub use countermand_core::cancellation::view::{
-    AttentionView, LastError, RefundView, RejectionView, Status, View,
+    AttentionView, LastError, NeedView, RefundView, RejectionView, Status, View,
 };
+pub use countermand_core::cancellation::{Pace, suggestion_in_words};
 pub use countermand_core::{
     Currency, ExternalId, InstanceId, Money, OrderId, PaymentId, RefundId, TargetId, Timestamp,
 };
 pub use countermand_runner::Fence;
+pub use countermand_runner::SpendLimits;

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::api::{CancellationPage, Error, HistoryEntry, ListFilter, StateCount, Stats};
+use crate::follow::Stretch;
 use crate::ports::BoxFuture;
 use crate::reader::Read;
 
@@ -35,6 +36,13 @@ impl<S: Store> Read for Source<S> {
     }
 
     fn find<'a>(&'a self, id_or_order_id: &'a str) -> BoxFuture<'a, Result<View, Error>> {
+        Box::pin(async { Ok(self.find_row(id_or_order_id).await?.0) })
+    }
+
+    fn find_at<'a>(
+        &'a self,
+        id_or_order_id: &'a str,
+    ) -> BoxFuture<'a, Result<(View, Timestamp), Error>> {
         Box::pin(self.find_row(id_or_order_id))
     }
 
@@ -44,7 +52,7 @@ impl<S: Store> Read for Source<S> {
         cursor: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<CancellationPage, Error>> {
-        Box::pin(self.page(filter, cursor, limit))
+        Box::pin(self.page(filter, false, cursor, limit))
     }
 
     fn history<'a>(
@@ -69,6 +77,35 @@ impl<S: Store> Read for Source<S> {
             }
             Ok(entries)
         })
+    }
+
+    fn history_after<'a>(
+        &'a self,
+        id: &'a InstanceId,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<HistoryEntry>, Error>> {
+        Box::pin(async move {
+            let limit = limit.min(ENTRIES_AT_ONCE);
+            let read = self.store.history(id, after, limit).await?;
+            read.into_iter().map(shown).collect()
+        })
+    }
+
+    fn live<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<CancellationPage, Error>> {
+        Box::pin(async move { self.page(&ListFilter::default(), true, cursor, limit).await })
+    }
+
+    fn place(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async move { Ok(self.store.journal_end().await?) })
+    }
+
+    fn happened(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Stretch, Error>> {
+        Box::pin(self.stretch(after, limit))
     }
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
@@ -111,12 +148,12 @@ impl<S: Store> Source<S> {
         Ok(row.filter(|row| row.kind == Cancellation::KIND))
     }
 
-    async fn find_row(&self, text: &str) -> Result<View, Error> {
+    async fn find_row(&self, text: &str) -> Result<(View, Timestamp), Error> {
         let now = self.store.now().await?.at;
         if let Ok(id) = InstanceId::new(text)
             && let Some(row) = self.row(&id).await?
         {
-            return view(&self.workflow, &row, now);
+            return Ok((view(&self.workflow, &row, now)?, now));
         }
         let filter = Filter {
             kind: Some(Cancellation::KIND.to_owned()),
@@ -131,7 +168,7 @@ impl<S: Store> Source<S> {
             let page = self.store.list(&filter, after.as_ref(), LIMIT_MAX).await?;
             for row in page.rows {
                 if row.due_at.is_some() {
-                    return view(&self.workflow, &row, now);
+                    return Ok((view(&self.workflow, &row, now)?, now));
                 }
                 newest = newest.or(Some(row));
             }
@@ -140,12 +177,14 @@ impl<S: Store> Source<S> {
                 None => break,
             }
         }
-        view(&self.workflow, &newest.ok_or_else(|| missing(text))?, now)
+        let newest = newest.ok_or_else(|| missing(text))?;
+        Ok((view(&self.workflow, &newest, now)?, now))
     }
 
     async fn page(
         &self,
         filter: &ListFilter,
+        live: bool,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<CancellationPage, Error> {
@@ -159,6 +198,7 @@ impl<S: Store> Source<S> {
             status: filter.status.map(to_store),
             subject: filter.order_id.as_ref().map(ToString::to_string),
             created_before: filter.older_than.map(|age| now.minus(age)),
+            live,
         };
         let limit = limit.clamp(1, LIMIT_MAX);
         let page = self.store.list(&wanted, after.as_ref(), limit).await?;
@@ -228,7 +268,7 @@ pub(crate) fn state(workflow: &Cancellation, row: &Row) -> Result<State, Error> 
     }
 }
 
-fn shown(entry: Entry) -> Result<HistoryEntry, Error> {
+pub(crate) fn shown(entry: Entry) -> Result<HistoryEntry, Error> {
     let Entry {
         instance_id,
         seq,

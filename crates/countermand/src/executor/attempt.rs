@@ -80,6 +80,15 @@ impl Attempt {
         }
     }
 
+    /// The look did not show what was shown before, so nothing was sent. That is between this
+    /// instance and its reader: the remote answered.
+    pub(super) fn not_shown(&self, detail: String) -> Performed<Input> {
+        Performed {
+            inputs: vec![self.not_sent(NotSent::NotFound, detail.clone())],
+            tally: Tally::Unable { message: detail },
+        }
+    }
+
     /// The look allowed the send, and this came of it.
     pub(super) fn sent<T>(
         &self,
@@ -108,11 +117,13 @@ impl Attempt {
             }) => {
                 let message = detail.clone();
                 let tally = match why {
-                    NotSent::Fenced | NotSent::DeadlineOver | NotSent::BreakerOpen => {
-                        Tally::Deferred { message }
-                    }
+                    NotSent::Fenced
+                    | NotSent::DeadlineOver
+                    | NotSent::NoToken
+                    | NotSent::BreakerOpen => Tally::Deferred { message },
                     NotSent::ConnectionRefused
                     | NotSent::Unauthorized
+                    | NotSent::TokenFailed
                     | NotSent::Throttled
                     | NotSent::LookFailed
                     | NotSent::NotFound

@@ -74,10 +74,36 @@ async fn a_look_that_fails_keeps_the_send_back() {
     let performed = stage.perform(cancel(true), None).await;
     assert_eq!(shape(&performed), ["not_sent LookFailed", "failed true"]);
     let performed = stage.perform(cancel(true), None).await;
-    assert_eq!(shape(&performed), ["not_sent LookFailed", "failed false"]);
+    // It answered: the circuit breaker must not hear of a failure.
+    assert_eq!(shape(&performed), ["not_sent LookFailed", "unable"]);
     let hangs = stage.perform(cancel(true), None).await;
     assert_eq!(shape(&hangs), ["not_sent LookFailed", "failed false"]);
     assert!(!stage.log().contains(&"cancel".to_owned()));
+}
+
+/// One call finds out that there is no token: those that waited for it have not failed.
+#[tokio::test]
+async fn who_followed_another_in_vain_has_not_failed() {
+    let stage = stage();
+    let no_token = || ReadError {
+        not_sent: Some(NotSent::NoToken),
+        ..read_error()
+    };
+    push(&stage.script.reads, Err(no_token()));
+    let performed = stage.perform(cancel(false), None).await;
+    assert_eq!(shape(&performed), ["not_sent LookFailed", "deferred"]);
+    push(&stage.script.reads, Err(no_token()));
+    let performed = stage.perform(read("bp-1"), None).await;
+    assert_eq!(shape(&performed), ["deferred"]);
+    push(&stage.script.reads, Ok(Some(order())));
+    let not_sent = CallError::NotSent {
+        why: NotSent::NoToken,
+        detail: "no token".to_owned(),
+        retry_after: None,
+    };
+    push(&stage.script.cancels, Err(not_sent));
+    let performed = stage.perform(cancel(false), None).await;
+    assert_eq!(shape(&performed), ["not_sent NoToken", "deferred"]);
 }
 
 #[tokio::test]
@@ -220,7 +246,7 @@ async fn reports() {
     // A read that lags behind: nothing is sent, and it is tried again.
     push(&stage.script.reads, Ok(Some(order())));
     let performed = stage.perform(report(), None).await;
-    assert_eq!(shape(&performed), ["not_sent NotFound", "failed false"]);
+    assert_eq!(shape(&performed), ["not_sent NotFound", "unable"]);
     assert_eq!(stage.log().len(), 6);
 }
 
@@ -236,7 +262,7 @@ async fn only_news_of_a_payout_is_told() {
     assert_eq!(shape(&performed), ["payout_seen Success", "answered"]);
     push(&stage.script.lists, Ok(Vec::new()));
     let performed = stage.perform(watch(), Some(&known)).await;
-    assert_eq!(shape(&performed), ["failed false"]);
+    assert_eq!(shape(&performed), ["unable"]);
     push(&stage.script.lists, Err(read_error()));
     let performed = stage.perform(watch(), Some(&known)).await;
     assert_eq!(shape(&performed), ["failed true"]);

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use countermand_core::cancellation::request::Request;
 use countermand_core::cancellation::{Cancellation, Input, Prior, State};
-use countermand_core::{Agenda, Opening, Projection, Stamp, Workflow};
+use countermand_core::{Agenda, Opening, Projection, Spend, Stamp, Workflow};
 use countermand_store::{self as store, Entry, GENESIS, Row, Store, entry_hash};
 
 use super::Findings;
@@ -180,6 +180,17 @@ impl Replay<'_> {
                 Ok(input) => input,
                 Err(error) => return self.unfoldable(entry.seq, &error.to_string(), findings),
             };
+            let spends = self.workflow.spend(&input).filter(|_| written.accepted);
+            let written_as = written.spend.as_deref().map(serde_json::from_str::<Spend>);
+            let is_as_written = match (&spends, written_as) {
+                (None, None) => true,
+                (Some(spends), Some(Ok(written))) => *spends == written,
+                _ => false,
+            };
+            if !is_as_written {
+                let detail = format!("entry {} spends something else than it says", entry.seq);
+                findings.note("I3", Some(id), detail);
+            }
             let was_finished = self
                 .state
                 .as_ref()

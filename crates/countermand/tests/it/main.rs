@@ -5,6 +5,8 @@ mod events;
 mod handle;
 mod mishaps;
 mod operators;
+mod report;
+mod restored;
 mod sqlite;
 mod support;
 mod verify;

@@ -267,3 +267,64 @@ async fn a_request_for_a_cancelled_order_is_refused_whatever_is_alive() {
     };
     assert_eq!(conflict.why, ConflictWhy::AlreadyCancelled);
 }
+
+/// Beyond the limit nothing is paid, everything else goes on, and a restart makes no room. A person
+/// who raises the limit, or waits, asks for a retry.
+#[tokio::test]
+async fn a_limit_on_payouts_outlives_a_restart() {
+    let world = World::default();
+    let store = MemoryStore::new(SystemClock);
+    let limited = |payments_per_hour| SpendLimits {
+        payments_per_hour: Some(payments_per_hour),
+        amount_per_day: Vec::new(),
+    };
+    let start = async |limit| {
+        let engine = builder(&world, share(&store)).payout_limits(limited(limit));
+        engine.start().await.unwrap()
+    };
+    let cancel = async |handle: &Handle, order: &str| {
+        world.order(order);
+        world.lock().refund = Some("12".into());
+        let id = created(handle.cancel(&draft(order, None), None).await.unwrap());
+        until("it is sent", || {
+            world.with(|w| w.orders[order].cancellations.len() == 1)
+        })
+        .await;
+        world.decide(order, &CancellationState::Success);
+        id
+    };
+    let handle = start(1).await;
+    let first = cancel(&handle, "A").await;
+    let view = soon(handle.wait(&first, Until::Finished)).await.unwrap();
+    assert_eq!(view.outcome.as_deref(), Some("cancelled"));
+    handle.shutdown(ms(1000)).await;
+
+    let handle = start(1).await;
+    let second = cancel(&handle, "B").await;
+    let view = soon(handle.wait(&second, Until::Settled)).await.unwrap();
+    let attention = view.attention.clone().unwrap();
+    assert!(
+        attention.why.starts_with("payout_limited: "),
+        "{attention:?}"
+    );
+    assert!(
+        attention
+            .why
+            .contains("the limit is 1 an hour; there is room again at")
+    );
+    assert!(attention.suggest[0].starts_with("retry "), "{attention:?}");
+    assert_eq!(world.with(|w| w.payouts.len()), 1);
+    // Without room, it is as before.
+    handle.retry(&second, "kim").await.unwrap();
+    let view = soon(handle.wait(&second, Until::Settled)).await.unwrap();
+    assert_eq!(view.status, Status::Attention);
+    assert_eq!(world.with(|w| w.payouts.len()), 1);
+    handle.shutdown(ms(1000)).await;
+
+    let handle = start(2).await;
+    handle.retry(&second, "kim").await.unwrap();
+    let view = soon(handle.wait(&second, Until::Finished)).await.unwrap();
+    assert_eq!(view.outcome.as_deref(), Some("cancelled"));
+    assert_eq!(world.with(|w| w.payouts.len()), 2);
+    assert!(verify(&store).await.unwrap().ok);
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::support::{World, draft, engine, share, soon};
 use countermand::core::{AttentionFlag, Epoch, InstanceId, Timestamp};
 use countermand::store::{
-    Claim, Claimed, Cursor, Entry, Error, Filter, InboxRecord, Info, Known, MemoryStore, Now, Page,
-    Pause, Row, Stats, Store, Subject, Write, Written, entry_hash,
+    Claim, Claimed, Cursor, Entry, Error, Filter, InboxRecord, Info, Journal, Known, MemoryStore,
+    Now, Page, Pause, Row, Spent, Stats, Store, Subject, Write, Written, entry_hash,
 };
 use countermand::{CancelOutcome, CancellationState, Until, verify};
 
@@ -112,6 +112,18 @@ impl Store for Tampered {
         entries.retain(|entry| entry.seq > after);
         entries.truncate(limit);
         Ok(entries)
+    }
+
+    async fn spent(&self, kind: &str, since: Timestamp) -> Result<Vec<Spent>, Error> {
+        self.inner.spent(kind, since).await
+    }
+
+    async fn journal(&self, after: u64, limit: usize) -> Result<Journal, Error> {
+        self.inner.journal(after, limit).await
+    }
+
+    async fn journal_end(&self) -> Result<u64, Error> {
+        self.inner.journal_end().await
     }
 
     async fn inbox(&self, limit: usize) -> Result<Vec<InboxRecord>, Error> {
@@ -314,6 +326,25 @@ async fn a_changed_history_is_found() {
         ),
         ("I19", Arc::new(|entries| entries[0].hash[31] ^= 1)),
         // Forged with care: the head or the fold still tells.
+        (
+            "I3",
+            Arc::new(|entries| {
+                if let Some(entry) =
+                    entry(entries, r#""type":"intent_recorded","effect":"pay_refund""#)
+                {
+                    assert!(entry.entry.spend.take().is_some());
+                }
+                rehash(entries);
+            }),
+        ),
+        (
+            "I3",
+            Arc::new(|entries| {
+                let spend = r#"{"key":"k","amount":{"amount":"1","currencyCode":"USD"}}"#;
+                entries[1].entry.spend = Some(spend.to_owned());
+                rehash(entries);
+            }),
+        ),
         (
             "I19",
             Arc::new(|entries| {

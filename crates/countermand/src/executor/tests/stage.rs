@@ -245,6 +245,7 @@ pub(super) fn pay(key_expires: Option<Timestamp>) -> Effect {
         amount: usd("43.99"),
         line_items: Vec::new(),
         failed_payments: Vec::new(),
+        parts: Vec::new(),
     })
 }
 
