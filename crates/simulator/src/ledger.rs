@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::chaos::{Chaos, Remote};
+use crate::chaos::{Chaos, FaultKind, Remote};
+use crate::operation::Operation;
 use crate::scenario::Scenario;
+use crate::world::Happening;
 
 /// Everything the remotes saw and did, at one moment.
 ///
@@ -35,32 +37,89 @@ pub struct Ledger {
     pub payments: Vec<Payment>,
     /// Every message that reached the OMS, once per `webhook-id`, in the order of first arrival.
     pub oms: Vec<OmsMessage>,
+    /// Deliveries to the OMS, by their place, that the chaos itself brought late: they are in nobody's
+    /// order.
+    pub oms_late: Vec<u64>,
     /// Messages that the OMS turned away: no id, no valid signature, no readable body.
     pub oms_invalid: Vec<String>,
     /// Every event that was published.
     pub events: Vec<EventRecord>,
+    /// What went wrong in the world itself: every kind, with zero for what did not happen.
+    pub happenings: BTreeMap<Happening, u64>,
+    /// Things that will still happen by themselves: at 0 the world is at rest.
+    pub under_way: usize,
 }
 
 /// Requests to one remote.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RequestCounts {
     /// All that arrived, lost ones included.
     pub received: u64,
-    /// Of these, lost before the remote acted.
-    pub requests_lost: u64,
-    /// Of these, acted upon and left without an answer.
-    pub answers_lost: u64,
-    /// Of these, answered 503 without acting.
-    pub unavailable: u64,
-    /// Of these, acted upon and answered 500.
-    pub errors_after_effect: u64,
-    /// Of these, answered 429.
-    pub throttled: u64,
-    /// Of these, answered late.
-    pub slow: u64,
-    /// Of these, turned away for their credentials (401).
+    /// The same by what they asked for.
+    pub operations: BTreeMap<Operation, u64>,
+    /// Of these, turned away for their credentials (401), rightly.
     pub unauthorized: u64,
+    /// Of these, cut because the remote was down. Connections that were refused are in no count.
+    pub while_down: u64,
+    /// What went wrong with how many.
+    pub faults: BTreeMap<FaultKind, Struck>,
+}
+
+impl RequestCounts {
+    /// How often this kind of fault struck.
+    #[must_use]
+    pub fn struck(&self, kind: FaultKind) -> Struck {
+        self.faults.get(&kind).copied().unwrap_or_default()
+    }
+}
+
+/// How often a kind of fault struck.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Struck {
+    /// Calls that change nothing.
+    pub reads: u64,
+    /// Calls that change something.
+    pub mutations: u64,
+    /// Of these, mutations that had their effect all the same; late ones once they had it. A
+    /// payout under a known key counts: it had its effect.
+    pub with_effect: u64,
+}
+
+impl Struck {
+    /// Calls of either sort.
+    #[must_use]
+    pub const fn calls(self) -> u64 {
+        self.reads + self.mutations
+    }
+}
+
+/// What was counted on the way to the remotes and back. Cheap to ask for, however long the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counters {
+    /// Requests per remote.
+    pub requests: BTreeMap<Remote, RequestCounts>,
+    /// Mutations that arrived and are not answered yet.
+    pub open_mutations: u64,
+    /// Mutations that will have their effect later, and whose callers are told nothing.
+    pub late_effects_to_come: u64,
+}
+
+impl Counters {
+    /// How often this kind of fault struck, with all remotes together.
+    #[must_use]
+    pub fn struck(&self, kind: FaultKind) -> Struck {
+        let mut all = Struck::default();
+        for counts in self.requests.values() {
+            let one = counts.struck(kind);
+            all.reads += one.reads;
+            all.mutations += one.mutations;
+            all.with_effect += one.with_effect;
+        }
+        all
+    }
 }
 
 /// An alias.
@@ -135,6 +194,9 @@ pub struct RefundRecord {
     pub reported_total: Option<Decimal>,
     /// The payments as booked: one that was reported twice is here twice.
     pub payments: Vec<PaymentPart>,
+    /// Did somebody else bring it to where it is, or where it was before we touched it?
+    #[serde(default)]
+    pub by_others: bool,
 }
 
 /// A payment within a report.
@@ -178,6 +240,9 @@ impl CancelCall {
         self.error.as_deref() == Some(NOT_CANCELLABLE)
     }
 }
+
+/// The error of a payout or report that was refused for the scenario's sake, not for its own.
+pub(crate) const REFUSED_BY_SCENARIO: &str = "INVENTED_RefusedByScenario";
 
 /// A refund report that reached Amazon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

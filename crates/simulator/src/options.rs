@@ -1,11 +1,12 @@
 //! What a simulator is started with.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::chaos::Chaos;
+use crate::chaos::{Chaos, Remote};
 use crate::pace::Pace;
 use crate::scenario::Mix;
 
@@ -70,12 +71,16 @@ pub struct Options {
     /// The client that delivers events. A ready one, since building one needs the binary's choice
     /// of cryptography.
     pub client: reqwest::Client,
-    /// Where to listen; loopback only. Port 0 takes a free one.
+    /// Where to listen; loopback only. Port 0 takes free ones: each remote gets one of its own, so
+    /// that its connections are refused while it is down. On a port that was chosen all remotes
+    /// listen together, and connections to one that is down are cut.
     pub listen: SocketAddr,
     /// Decides all that is random.
     pub seed: u64,
     /// How much goes wrong.
     pub chaos: Chaos,
+    /// Other levels for the calls of single remotes. Lags and events go by `chaos`.
+    pub chaos_per_remote: BTreeMap<Remote, Chaos>,
     /// How fast the world moves.
     pub pace: Pace,
     /// Where events go. `None`: they are kept until a sink is set.
@@ -95,6 +100,7 @@ impl Options {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             seed: 1,
             chaos: Chaos::None,
+            chaos_per_remote: BTreeMap::new(),
             pace: Pace::default(),
             event_sink: None,
             credentials: Credentials::default(),

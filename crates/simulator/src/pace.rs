@@ -80,6 +80,16 @@ pub struct Pace {
     pub listing_lag: Span,
     /// Under heavy chaos: how much later a slow answer comes.
     pub slow_answer: Span,
+    /// Under heavy chaos: from the first drop of an answer to the last.
+    pub drip: Span,
+    /// Under heavy chaos: how much later a late effect comes. Together with the lags it must stay
+    /// below what callers wait before they believe that something did not happen: their request
+    /// time-out is a good bound.
+    pub late_effect: Span,
+    /// Under heavy chaos: how long a remote is down that restarts.
+    pub downtime: Span,
+    /// Under heavy chaos: how long a token works that expires early.
+    pub early_expiry: Span,
     /// How long the provider remembers an idempotency key. Afterwards the same key pays again.
     pub key_lifetime: Duration,
     /// How long an access token lives. Told in whole seconds, rounded down.
@@ -101,6 +111,10 @@ impl Pace {
             visibility_lag: Span::millis(0, 100),
             listing_lag: Span::millis(0, 100),
             slow_answer: Span::millis(100, 400),
+            drip: Span::millis(100, 1_200),
+            late_effect: Span::millis(50, 1_000),
+            downtime: Span::millis(100, 600),
+            early_expiry: Span::millis(200, 3_000),
             key_lifetime: Duration::from_secs(24 * 60 * 60),
             token_lifetime: Duration::from_secs(900),
         }
@@ -120,6 +134,10 @@ impl Pace {
             visibility_lag: Span::millis(0, 2_000),
             listing_lag: Span::millis(0, 2_000),
             slow_answer: Span::millis(1_000, 5_000),
+            drip: Span::millis(1_000, 20_000),
+            late_effect: Span::millis(1_000, 20_000),
+            downtime: Span::millis(2_000, 20_000),
+            early_expiry: Span::millis(5_000, 60_000),
             ..Self::quick()
         }
     }

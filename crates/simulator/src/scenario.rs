@@ -77,20 +77,64 @@ scenarios! {
     Unfulfillable = "unfulfillable",
     /// Nobody asked: on its way at creation, soon afterwards undeliverable.
     Undeliverable = "undeliverable",
-    /// Accepted, and PENDING for ever (U2).
+    /// Accepted, and PENDING for ever (U2), or until it is healed: then SUCCESS. Provokes
+    /// `pending_too_long`.
     NeverDecides = "never_decides",
     /// As `happy`; the provider pays a part at once and the rest later.
     PartialPayout = "partial_payout",
     /// As `happy`; the provider says PENDING at once and pays later.
     PendingPayout = "pending_payout",
-    /// As `happy`; the first payout fails, one under a new key succeeds.
+    /// As `happy`; the first payout fails, one under a new key succeeds. Provokes `payout_failed`;
+    /// `retry` ends it.
     FailingPayoutThenSuccess = "failing_payout_then_success",
     /// `cancelOrder` answers SUCCESS at once (X4). One refund.
     ImmediateSuccess = "immediate_success",
     /// `cancelOrder` answers REJECTED at once (X4); the packages ship.
     ImmediateRejected = "immediate_rejected",
-    /// There is no such order.
+    /// There is no such order, until it is healed. Provokes `precheck_undecided`; `withdraw` ends it.
     NotFound = "not_found",
+
+    /// The order never gets packages, until it is healed; then as `happy`. Provokes
+    /// `precheck_undecided`; `withdraw` ends it, and after healing so does `retry`.
+    NeverReady = "never_ready",
+    /// `cancelOrder` takes effect, is answered with an error, and from then on the order cannot be
+    /// read, until it is healed. Provokes `in_doubt` (lane `cancel_order`) once the patience is over.
+    CancelInDoubt = "cancel_in_doubt",
+    /// The payout is made and answered with 500, and from then on the provider cannot list, until
+    /// it is healed. Provokes `in_doubt` (lane `pay_refund`) once the patience is over.
+    PayoutInDoubt = "payout_in_doubt",
+    /// Payouts are made (once per key) and always answered with 500, and the provider never lists
+    /// them, until it is healed. Provokes `key_expired`, where the key horizon is short.
+    PayoutUnlisted = "payout_unlisted",
+    /// SUCCESS without a refund, yet an event names one that no read shows, until it is healed.
+    /// Provokes `not_visible`.
+    PhantomRefund = "phantom_refund",
+    /// The OMS answers every message about this order with 500, until it is healed. Provokes
+    /// `attempts_exhausted` (lane `update_oms`), where the attempts are limited.
+    OmsRefuses = "oms_refuses",
+    /// The refund comes without an amount, until it is healed. Provokes `refund_unclear`.
+    RefundWithoutAmount = "refund_without_amount",
+    /// The refund comes without a reason, until it is healed. Provokes `refund_unclear`.
+    RefundWithoutReason = "refund_without_reason",
+    /// Somebody else reported the refund as FAILURE; healed, they report SUCCESS. Provokes
+    /// `refund_moved`.
+    RefundFailedElsewhere = "refund_failed_elsewhere",
+    /// Somebody else reported the refund as PARTIAL; healed, they report SUCCESS. Provokes
+    /// `refund_moved`.
+    RefundPartialElsewhere = "refund_partial_elsewhere",
+    /// The provider refuses the first payout with 422, and pays under another key. Provokes
+    /// `payout_failed`; `retry` ends it.
+    PayoutRefused = "payout_refused",
+    /// The provider pays less than it was asked for. Provokes `payout_differs`.
+    PayoutPaysLess = "payout_pays_less",
+    /// The provider pays more than it was asked for. Provokes `payout_differs`.
+    PayoutPaysMore = "payout_pays_more",
+    /// Amazon refuses the first report of a refund with a `ValidationError`, and takes the next.
+    /// Provokes `report_refused`; `retry` ends it.
+    ReportRefused = "report_refused",
+    /// As `happy`, with a refund of 250000.00. Provokes `payout_limited`, where the amount per day
+    /// is limited to less.
+    Expensive = "expensive",
 }
 
 /// What `cancelOrder` leads to.
@@ -120,6 +164,13 @@ pub(crate) enum PayoutPlan {
     PartialThenSuccess,
     PendingThenSuccess,
     FailureFirst,
+    /// 422, and nothing is paid.
+    RefusedFirst,
+    /// SUCCESS over another amount.
+    Less,
+    More,
+    /// Paid, and answered with 500.
+    Unanswered,
 }
 
 impl Scenario {
@@ -152,6 +203,27 @@ impl Scenario {
         )
     }
 
+    /// The code of the kind of attention that it provokes, where a person is needed; the
+    /// documentation of the variant says under which terms and what ends it.
+    #[must_use]
+    pub const fn provokes(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NeverReady | Self::NotFound => "precheck_undecided",
+            Self::NeverDecides => "pending_too_long",
+            Self::CancelInDoubt | Self::PayoutInDoubt => "in_doubt",
+            Self::PhantomRefund => "not_visible",
+            Self::OmsRefuses => "attempts_exhausted",
+            Self::RefundWithoutAmount | Self::RefundWithoutReason => "refund_unclear",
+            Self::RefundFailedElsewhere | Self::RefundPartialElsewhere => "refund_moved",
+            Self::FailingPayoutThenSuccess | Self::PayoutRefused => "payout_failed",
+            Self::PayoutPaysLess | Self::PayoutPaysMore => "payout_differs",
+            Self::PayoutUnlisted => "key_expired",
+            Self::ReportRefused => "report_refused",
+            Self::Expensive => "payout_limited",
+            _ => return None,
+        })
+    }
+
     pub(crate) const fn decision(self) -> Decision {
         match self {
             Self::Rejected | Self::ShipsMeanwhile => Decision::Rejected,
@@ -177,6 +249,10 @@ impl Scenario {
             Self::PartialPayout => PayoutPlan::PartialThenSuccess,
             Self::PendingPayout => PayoutPlan::PendingThenSuccess,
             Self::FailingPayoutThenSuccess => PayoutPlan::FailureFirst,
+            Self::PayoutRefused => PayoutPlan::RefusedFirst,
+            Self::PayoutPaysLess => PayoutPlan::Less,
+            Self::PayoutPaysMore => PayoutPlan::More,
+            Self::PayoutInDoubt | Self::PayoutUnlisted => PayoutPlan::Unanswered,
             _ => PayoutPlan::Success,
         }
     }
@@ -302,6 +378,13 @@ mod tests {
             ("322-T7QM-2LH9WD", None),
         ] {
             assert_eq!(Scenario::of_order_id(id), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_needed_for_what_is_drawn_by_itself() {
+        for (scenario, _) in &Mix::requested().weights {
+            assert_eq!(scenario.provokes(), None, "{scenario}");
         }
     }
 

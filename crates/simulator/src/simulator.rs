@@ -1,5 +1,6 @@
 //! Start, handle, stop.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,15 +9,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::chaos::{Fault, Remote};
+use crate::chaos::{Chaos, Fault, Remote};
 use crate::deliver;
 use crate::error::StartError;
 use crate::graphql;
-use crate::http::{self, App};
-use crate::ledger::Ledger;
+use crate::http::{self, App, Weather, Wire};
+use crate::ledger::{Counters, Ledger};
+use crate::operation::Aim;
 use crate::options::{Credentials, EventSink, Options};
 use crate::scenario::Scenario;
 use crate::seeded::Seed;
@@ -43,18 +45,22 @@ pub struct Endpoints {
     pub refunds: String,
     /// The order management system.
     pub oms: String,
-    /// The controls; `orders`, `ledger`, `faults` and `sink` are below it.
+    /// The controls; `orders`, `ledger`, `counters`, `faults`, `restart` and `sink` are below it.
     pub control: String,
 }
 
 impl Endpoints {
-    fn at(address: SocketAddr) -> Self {
+    fn at(address: SocketAddr, doors: &BTreeMap<Remote, SocketAddr>) -> Self {
         let base = format!("http://{address}");
+        let at = |remote, path| {
+            let door = doors.get(&remote).copied().unwrap_or(address);
+            format!("http://{door}/{path}")
+        };
         Self {
-            token: format!("{base}/token"),
-            graphql: format!("{base}/graphql"),
-            refunds: format!("{base}/refunds"),
-            oms: format!("{base}/oms"),
+            token: at(Remote::Token, "token"),
+            graphql: at(Remote::BuyWithPrime, "graphql"),
+            refunds: at(Remote::Refunds, "refunds"),
+            oms: at(Remote::Oms, "oms"),
             control: format!("{base}/control"),
             base,
         }
@@ -95,13 +101,24 @@ impl Simulator {
             .transpose()
             .map_err(|source| StartError::OmsSecret { source })?
             .map(Arc::new);
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| StartError::Listen { listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { listen, source })?;
+        let (listener, address) = open(listen).await?;
+        let mut doors = Vec::new();
+        if listen.port() == 0 {
+            for remote in Remote::ALL {
+                doors.push((remote, open(listen).await?));
+            }
+        }
 
+        let mut levels: BTreeMap<_, _> = Remote::ALL
+            .into_iter()
+            .map(|remote| (remote, options.chaos))
+            .collect();
+        levels.extend(options.chaos_per_remote);
+        let weather = Weather {
+            seed: Seed::new(options.seed),
+            pace: options.pace,
+        };
+        let wire = Arc::new(Wire::new(weather, levels));
         let world: SharedWorld = Arc::new(World::new(Laws {
             seed: Seed::new(options.seed),
             chaos: options.chaos,
@@ -112,23 +129,44 @@ impl Simulator {
         let sink = Arc::new(RwLock::new(options.event_sink));
         let app = App {
             world: Arc::clone(&world),
+            wire,
             api: graphql::api(Arc::clone(&world)),
             sink: Arc::clone(&sink),
             oms_signatures,
         };
         let stop = CancellationToken::new();
-        let server = tokio::spawn(http::serve(listener, app.clone(), stop.clone()));
+        let addresses = doors
+            .iter()
+            .map(|(remote, (_, address))| (*remote, *address))
+            .collect();
+        let mut servers = vec![tokio::spawn(http::serve(
+            listener,
+            None,
+            app.clone(),
+            stop.clone(),
+        ))];
+        for (remote, (listener, _)) in doors {
+            let serve = http::serve(listener, Some(remote), app.clone(), stop.clone());
+            servers.push(tokio::spawn(serve));
+        }
         let motion = tokio::spawn(deliver::run(world, sink, options.client, stop.clone()));
         tracing::info!(%address, seed = options.seed, chaos = %options.chaos, "simulator listening");
         Ok(Handle {
             app,
             address,
-            endpoints: Endpoints::at(address),
+            endpoints: Endpoints::at(address, &addresses),
             stop,
-            server: Some(server),
+            servers,
             motion: Some(motion),
         })
     }
+}
+
+async fn open(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// A running simulator. Dropping it stops it, without waiting.
@@ -137,7 +175,7 @@ pub struct Handle {
     address: SocketAddr,
     endpoints: Endpoints,
     stop: CancellationToken,
-    server: Option<JoinHandle<std::io::Result<()>>>,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
     motion: Option<JoinHandle<()>>,
 }
 
@@ -169,7 +207,19 @@ impl Handle {
     /// Everything that was seen and done so far.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.app.world.ledger()
+        self.app.ledger()
+    }
+
+    /// What was counted on the way to the remotes and back. Cheap, other than the ledger.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.app.wire.counters()
+    }
+
+    /// Mutations that arrived and are not answered yet, just now. Very cheap.
+    #[must_use]
+    pub fn open_mutations(&self) -> u64 {
+        self.app.wire.open_mutations()
     }
 
     /// Creates orders with ids and scenarios drawn from the seed.
@@ -191,6 +241,14 @@ impl Handle {
             .map(|(order_id, scenario)| NewOrder { order_id, scenario })
     }
 
+    /// Sets right what the scenario of an order needs a person for, as far as the world goes: the
+    /// packages appear, the OMS takes its messages, and so on; see [`Scenario`]. `None` where there
+    /// is no such order; `false` where nothing was wrong, or it was set right already.
+    #[must_use]
+    pub fn heal(&self, order_id: &str) -> Option<bool> {
+        self.app.world.heal(order_id)
+    }
+
     /// Events go there from now on; `None` keeps them until there is a sink again.
     pub fn set_event_sink(&self, sink: Option<EventSink>) {
         self.app.set_sink(sink);
@@ -198,7 +256,28 @@ impl Handle {
 
     /// The next so many calls of a remote go wrong in this way, before the seed decides again.
     pub fn force(&self, remote: Remote, fault: Fault, calls: usize) {
-        self.app.world.force(remote, fault, calls);
+        self.app.wire.force(remote, Aim::ANY, fault, calls);
+    }
+
+    /// The same for the next so many calls that `aim` takes: reads, mutations, or one operation.
+    pub fn force_on(&self, remote: Remote, aim: impl Into<Aim>, fault: Fault, calls: usize) {
+        self.app.wire.force(remote, aim.into(), fault, calls);
+    }
+
+    /// Forgets the forced faults of a remote that have not struck yet.
+    pub fn relent(&self, remote: Remote) {
+        self.app.wire.relent(remote);
+    }
+
+    /// From now on so much goes wrong with the calls of this remote.
+    pub fn set_chaos(&self, remote: Remote, chaos: Chaos) {
+        self.app.wire.set_chaos(remote, chaos);
+    }
+
+    /// The remote goes down now and comes back after so long, as it was. Its connections are cut;
+    /// new ones are refused where it has a port of its own, else cut.
+    pub fn restart(&self, remote: Remote, down: Duration) {
+        self.app.wire.restart(remote, down);
     }
 
     /// The sections of a configuration file that point a daemon at this simulator.
@@ -232,14 +311,16 @@ impl Handle {
     /// even when its future is dropped.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
+        self.app.wire.close();
         if let Some(motion) = self.motion.take() {
             // It only fails by a panic, which the runtime has already reported.
             let _ = motion.await;
         }
-        if let Some(mut server) = self.server.take()
-            && timeout(STOP_WITHIN, &mut server).await.is_err()
-        {
-            server.abort();
+        let deadline = Instant::now() + STOP_WITHIN;
+        for server in &mut self.servers {
+            if timeout_at(deadline, &mut *server).await.is_err() {
+                server.abort();
+            }
         }
     }
 }
@@ -247,7 +328,8 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some(server) = &self.server {
+        self.app.wire.close();
+        for server in &self.servers {
             server.abort();
         }
     }
@@ -262,6 +344,19 @@ impl std::fmt::Debug for Handle {
 }
 
 impl App {
+    /// Everything that was seen and done so far.
+    pub(crate) fn ledger(&self) -> Ledger {
+        // In this order: a late effect that comes in between counts as still to come.
+        let counters = self.wire.counters();
+        let world = self.world.ledger();
+        let late = usize::try_from(counters.late_effects_to_come).unwrap_or(usize::MAX);
+        Ledger {
+            requests: counters.requests,
+            under_way: world.under_way.saturating_add(late),
+            ..world
+        }
+    }
+
     pub(crate) fn set_sink(&self, sink: Option<EventSink>) {
         *self.sink.write().unwrap_or_else(PoisonError::into_inner) = sink;
         self.world.changed.notify_one();

@@ -112,7 +112,8 @@ impl RefundDetails {
 
     /// `CANCELLED_ORDER` after a cancellation.
     async fn refund_request_reason(&self) -> Option<String> {
-        Some(self.refund()?.reason.name().to_owned())
+        let refund = self.refund()?;
+        (!refund.without_reason).then(|| refund.reason.name().to_owned())
     }
 
     async fn refund_status_reason(&self) -> Option<String> {
@@ -121,8 +122,9 @@ impl RefundDetails {
 
     /// Estimate until the first update, running total of money returned afterwards.
     async fn refund_total(&self) -> Option<RefundTotal> {
-        Some(RefundTotal {
-            total_amount: Some(Money::of(shown_total(self.refund()?), &self.0.currency)),
+        let refund = self.refund()?;
+        (!refund.without_amount).then(|| RefundTotal {
+            total_amount: Some(Money::of(shown_total(refund), &self.0.currency)),
         })
     }
 

@@ -1,11 +1,15 @@
 //! What listens.
 
+mod answers;
+mod call;
 mod connection;
 mod control;
 mod faults;
 mod oms;
+mod pieces;
 mod refunds;
 mod shop;
+mod wire;
 
 use std::io;
 use std::sync::{Arc, RwLock};
@@ -24,8 +28,10 @@ use crate::graphql::Api;
 use crate::options::EventSink;
 use crate::world::SharedWorld;
 
-use connection::{Cuttable, CuttableListener};
+use connection::{Cuttable, Door};
 use faults::Gate;
+
+pub(crate) use wire::{Weather, Wire};
 
 /// Where events go, as it is just now.
 pub(crate) type SharedSink = Arc<RwLock<Option<EventSink>>>;
@@ -34,6 +40,7 @@ pub(crate) type SharedSink = Arc<RwLock<Option<EventSink>>>;
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) world: SharedWorld,
+    pub(crate) wire: Arc<Wire>,
     pub(crate) api: Api,
     pub(crate) sink: SharedSink,
     pub(crate) oms_signatures: Option<Arc<standardwebhooks::Webhook>>,
@@ -43,7 +50,8 @@ fn router(app: App) -> Router {
     let gate = |remote| {
         from_fn_with_state(
             Gate {
-                world: Arc::clone(&app.world),
+                wire: Arc::clone(&app.wire),
+                seed: app.world.laws.seed,
                 remote,
             },
             faults::pass,
@@ -67,20 +75,31 @@ fn router(app: App) -> Router {
             post(control::create_orders).get(control::orders),
         )
         .route("/control/ledger", get(control::ledger))
-        .route("/control/faults", post(control::faults))
+        .route("/control/counters", get(control::counters))
+        .route("/control/heal", post(control::heal))
+        .route(
+            "/control/faults",
+            post(control::faults).delete(control::relent),
+        )
+        .route("/control/chaos", post(control::chaos))
+        .route("/control/restart", post(control::restart))
         .route("/control/sink", post(control::sink))
         .route("/", get(control::index))
         .with_state(app)
 }
 
-/// Serves until it is told to stop.
+/// Serves at one address until it is told to stop. The door of a remote shuts while that remote is
+/// down.
 pub(crate) async fn serve(
     listener: TcpListener,
+    remote: Option<Remote>,
     app: App,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    let power = remote.and_then(|remote| app.wire.power(remote));
+    let door = Door::new(listener, power)?;
     let service = router(app).into_make_service_with_connect_info::<Cuttable>();
-    axum::serve(CuttableListener::new(listener), service)
+    axum::serve(door, service)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
 }

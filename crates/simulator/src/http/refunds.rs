@@ -1,13 +1,14 @@
 //! The refund provider over HTTP.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use crate::http::call::TookEffect;
 use crate::http::{App, refuse};
 use crate::world::PayoutRequest;
 
@@ -70,8 +71,11 @@ pub(crate) async fn pay(State(app): State<App>, headers: HeaderMap, body: Bytes)
         body: body.to_vec(),
     });
     match paid {
-        Ok(answer) => Json(answer).into_response(),
-        Err(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, why),
+        Ok(answer) => (Extension(TookEffect), Json(answer)).into_response(),
+        Err((status, why)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            refuse(status, why)
+        }
     }
 }
 
@@ -83,5 +87,8 @@ pub(crate) struct Wanted {
 
 /// `GET /refunds?refundId=...`
 pub(crate) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> Response {
-    Json(app.world.payouts(&wanted.refund_id)).into_response()
+    match app.world.payouts(&wanted.refund_id) {
+        Some(listed) => Json(listed).into_response(),
+        None => refuse(StatusCode::SERVICE_UNAVAILABLE, "there is no list now"),
+    }
 }

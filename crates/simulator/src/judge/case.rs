@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use crate::judge::Asked;
+use crate::judge::words::{PersonsFact, PersonsWord};
 use crate::ledger::{
-    CancelCall, Ledger, OmsMessage, OrderRecord, Payment, PayoutCall, RefundRecord,
+    CancelCall, CancellationRecord, Ledger, OmsMessage, OrderRecord, Payment, PayoutCall,
+    RefundRecord,
 };
 
 /// Reasons for which a refund is paid without being asked about.
@@ -33,11 +35,33 @@ pub(super) struct Case<'a> {
     pub(super) payouts: Vec<&'a PayoutCall>,
     pub(super) payments: Vec<&'a Payment>,
     pub(super) oms: Vec<&'a OmsMessage>,
+    /// What people said of it.
+    pub(super) words: Vec<&'a PersonsFact>,
+}
+
+/// How a refund comes to its end, rightly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled<'a> {
+    /// The engine pays it through the provider, and reports it.
+    ByEngine,
+    /// A person said that this payment, over this sum, was made; the engine reports it.
+    ByHand {
+        payment_id: &'a str,
+        amount: Decimal,
+    },
+    /// A person said that it is not to be paid.
+    NotAtAll,
+    /// Somebody else pays and reports it.
+    ByOthers,
 }
 
 pub(super) type Cases<'a> = BTreeMap<&'a str, Case<'a>>;
 
-pub(super) fn cases<'a>(asked: &'a [Asked], ledger: &'a Ledger) -> Cases<'a> {
+pub(super) fn cases<'a>(
+    asked: &'a [Asked],
+    words: &'a [PersonsWord],
+    ledger: &'a Ledger,
+) -> Cases<'a> {
     let mut cases = Cases::new();
     for order in &ledger.orders {
         cases.entry(&order.order_id).or_default().order = Some(order);
@@ -48,6 +72,10 @@ pub(super) fn cases<'a>(asked: &'a [Asked], ledger: &'a Ledger) -> Cases<'a> {
         case.heard = true;
         case.cancellation_ids
             .extend(asked.cancellation_id.as_deref());
+    }
+    for word in words {
+        let case = cases.entry(&word.order_id).or_default();
+        case.words.push(&word.fact);
     }
     for event in &ledger.events {
         if event.acknowledged > 0 && BEGINNINGS.contains(&event.event_type.as_str()) {
@@ -89,12 +117,52 @@ impl<'a> Case<'a> {
         self.has_cancellation("SUCCESS")
     }
 
-    /// Does Amazon show it as cancelled by a request of theirs?
-    pub(super) fn has_success_of(&self, requested_by: &str) -> bool {
+    /// Is there an entry in this state that a call of the engine's led to?
+    pub(super) fn has_own(&self, state: &str) -> bool {
         self.order.is_some_and(|order| {
-            order.cancellations.iter().any(|cancellation| {
-                cancellation.state == "SUCCESS" && cancellation.requested_by == requested_by
-            })
+            order
+                .cancellations
+                .iter()
+                .any(|entry| entry.state == state && self.is_own(entry))
+        })
+    }
+
+    fn is_own(&self, entry: &CancellationRecord) -> bool {
+        self.accepted()
+            .flat_map(|call| &call.aliases)
+            .any(|alias| entry.aliases.contains(alias))
+    }
+
+    pub(super) fn said(&self, fact: &PersonsFact) -> bool {
+        self.words.contains(&fact)
+    }
+
+    /// Did a person say what became of the cancellation?
+    pub(super) fn was_decided_by_hand(&self) -> bool {
+        self.said(&PersonsFact::Cancelled) || self.said(&PersonsFact::Rejected)
+    }
+
+    /// How a refund of the order comes to its end, rightly.
+    pub(super) fn settled(&self, refund: &RefundRecord) -> Settled<'a> {
+        // The last word counts.
+        let said = self.words.iter().rev().find_map(|word| match word {
+            PersonsFact::RefundPaid {
+                refund_id,
+                payment_id,
+                amount,
+            } if *refund_id == refund.id => Some(Settled::ByHand {
+                payment_id,
+                amount: *amount,
+            }),
+            PersonsFact::RefundNotDue { refund_id } if *refund_id == refund.id => {
+                Some(Settled::NotAtAll)
+            }
+            _ => None,
+        });
+        said.unwrap_or(if refund.by_others {
+            Settled::ByOthers
+        } else {
+            Settled::ByEngine
         })
     }
 
@@ -115,12 +183,18 @@ impl<'a> Case<'a> {
     /// Why it is right that we never cancelled it, by Amazon's own books.
     pub(super) fn why_no_cancel(&self) -> Option<&'static str> {
         let order = self.order?;
-        if order
-            .cancellations
-            .iter()
-            .any(|entry| entry.requested_by != "MERCHANT" && entry.state != "REJECTED")
-        {
+        let foreign = || {
+            let entries = order.cancellations.iter();
+            entries.filter(|entry| !self.is_own(entry))
+        };
+        if self.said(&PersonsFact::Withdrawn) {
+            Some("a person withdrew it")
+        } else if self.was_decided_by_hand() {
+            Some("a person decided it")
+        } else if foreign().any(|entry| entry.state != "REJECTED") {
             Some("somebody else cancelled")
+        } else if foreign().next().is_some() {
+            Some("somebody else's request was rejected")
         } else if self
             .cancels
             .iter()
@@ -146,9 +220,10 @@ impl<'a> Case<'a> {
             .filter(|refund| PAYABLE.contains(&refund.reason.as_str()))
     }
 
-    /// The refunds for which money is due.
+    /// The refunds for which money is due, from the provider.
     pub(super) fn due(&self) -> impl Iterator<Item = &'a RefundRecord> {
-        self.refunds()
-            .filter(|refund| refund.amount > Decimal::ZERO)
+        self.refunds().filter(|refund| {
+            refund.amount > Decimal::ZERO && self.settled(refund) == Settled::ByEngine
+        })
     }
 }

@@ -6,6 +6,9 @@ mod orders;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod words;
+
+pub use words::{PersonsFact, PersonsWord};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,7 +92,14 @@ pub struct Proof {
 /// an event of it was acknowledged: its refunds are due, its outcome must be told.
 #[must_use]
 pub fn judge(asked: &[Asked], ledger: &Ledger) -> Proof {
-    let cases = case::cases(asked, ledger);
+    judge_with(asked, &[], ledger)
+}
+
+/// As [`judge`], where people had to help: what they said is taken for true, and the engine is held
+/// to it.
+#[must_use]
+pub fn judge_with(asked: &[Asked], words: &[PersonsWord], ledger: &Ledger) -> Proof {
+    let cases = case::cases(asked, words, ledger);
     let mut verdict = Verdict::default();
     orders::judge(&mut verdict, asked, &cases);
     money::judge(&mut verdict, ledger, &cases);

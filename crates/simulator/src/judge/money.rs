@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-use crate::judge::case::{Case, Cases};
+use crate::judge::case::{Case, Cases, Settled};
 use crate::judge::{Fault, Verdict};
-use crate::ledger::{Ledger, Payment, PaymentState, RefundRecord};
+use crate::ledger::{Ledger, Payment, PaymentState, REFUSED_BY_SCENARIO, RefundRecord};
+use crate::scenario::Scenario;
 
 pub(super) fn judge(verdict: &mut Verdict, ledger: &Ledger, cases: &Cases<'_>) {
     paid_once(verdict, cases);
     amounts(verdict, cases);
     not_due(verdict, cases);
-    reported(verdict, cases);
+    reported(verdict, ledger, cases);
     reported_too_soon(verdict, ledger, cases);
     booked_once(verdict, cases);
 }
@@ -53,8 +54,32 @@ fn paid_once(verdict: &mut Verdict, cases: &Cases<'_>) {
             };
             faults.push((*id, fault));
         }
+        for refund in case.refunds() {
+            if let Settled::ByHand { payment_id, .. } = case.settled(refund) {
+                faults.extend(twice_by_hand(case, refund, payment_id).map(|what| (*id, what)));
+            }
+        }
     }
     verdict.all("refunds above 0 paid exactly once", due, faults);
+}
+
+/// What a person paid, or says was paid, must not have been paid by the provider as well; a part of
+/// it may have been.
+fn twice_by_hand(case: &Case<'_>, refund: &RefundRecord, payment_id: &str) -> Option<Fault> {
+    let paid: Vec<_> = standing(case, refund).collect();
+    match paid.as_slice() {
+        [] => None,
+        [one] if one.payment_id == payment_id || one.paid < refund.amount => None,
+        [_] => Some(Fault::Doubled(format!(
+            "refund {} was paid by hand and by the provider",
+            refund.id
+        ))),
+        more => Some(Fault::Doubled(format!(
+            "refund {} was paid {} times",
+            refund.id,
+            more.len()
+        ))),
+    }
 }
 
 /// Amounts are whatever the caller said: two of them may be more than fits.
@@ -78,16 +103,24 @@ fn amounts(verdict: &mut Verdict, cases: &Cases<'_>) {
     let mut seen: BTreeMap<&str, Decimal> = BTreeMap::new();
     let mut faults = Vec::new();
     for (id, case) in cases {
-        for payment in &case.payments {
+        let by_hand = |payment: &&&Payment| {
+            case.refunds().any(|refund| {
+                refund.id == payment.refund_id
+                    && matches!(case.settled(refund), Settled::ByHand { .. })
+            })
+        };
+        for payment in case.payments.iter().filter(|payment| !by_hand(payment)) {
             add(&mut seen, &payment.currency, payment.paid);
         }
         for refund in case.due() {
             add(&mut expected, &refund.currency, refund.amount);
             for payment in standing(case, refund) {
-                if payment.amount != refund.amount || payment.currency != refund.currency {
+                let differs = payment.amount != refund.amount
+                    || (payment.state == PaymentState::Success && payment.paid != refund.amount);
+                if differs || payment.currency != refund.currency {
                     let what = format!(
                         "refund {} is {} {}, paid were {} {}",
-                        refund.id, refund.amount, refund.currency, payment.amount, payment.currency
+                        refund.id, refund.amount, refund.currency, payment.paid, payment.currency
                     );
                     faults.push((*id, Fault::Wrong(what)));
                 }
@@ -104,7 +137,14 @@ fn amounts(verdict: &mut Verdict, cases: &Cases<'_>) {
 fn not_due(verdict: &mut Verdict, cases: &Cases<'_>) {
     let mut faults = Vec::new();
     for (id, case) in cases {
-        let due: BTreeSet<&str> = case.due().map(|refund| refund.id.as_str()).collect();
+        let by_hand = case
+            .refunds()
+            .filter(|refund| matches!(case.settled(refund), Settled::ByHand { .. }));
+        let due: BTreeSet<&str> = case
+            .due()
+            .chain(by_hand)
+            .map(|refund| refund.id.as_str())
+            .collect();
         for payment in &case.payments {
             if !due.contains(payment.refund_id.as_str()) && payment.state != PaymentState::Failure {
                 let what = format!("{} {} paid, not due", payment.amount, payment.currency);
@@ -116,7 +156,8 @@ fn not_due(verdict: &mut Verdict, cases: &Cases<'_>) {
                 let what = format!("refund {} was not open when it was paid", call.refund_id);
                 faults.push((*id, Fault::Wrong(what)));
             }
-            if let Some(error) = &call.error {
+            let error = call.error.as_ref();
+            if let Some(error) = error.filter(|error| *error != REFUSED_BY_SCENARIO) {
                 let what = format!("a payout of refund {} was refused: {error}", call.refund_id);
                 faults.push((*id, Fault::Wrong(what)));
             }
@@ -125,18 +166,39 @@ fn not_due(verdict: &mut Verdict, cases: &Cases<'_>) {
     verdict.none("payouts that were not due", faults);
 }
 
-fn reported(verdict: &mut Verdict, cases: &Cases<'_>) {
+fn reported(verdict: &mut Verdict, ledger: &Ledger, cases: &Cases<'_>) {
     let mut wanted = 0;
     let mut faults = Vec::new();
     for (id, case) in cases {
         for refund in case.refunds() {
-            wanted += 1;
             let name = &refund.id;
+            let mut amount = refund.amount;
+            match case.settled(refund) {
+                Settled::ByEngine => {}
+                Settled::ByHand { amount: said, .. } => amount = said,
+                Settled::NotAtAll => {
+                    if let Some(fault) = not_given_up(case, refund) {
+                        faults.push((*id, fault));
+                    }
+                    continue;
+                }
+                Settled::ByOthers => {
+                    let calls = &mut ledger.reports.iter();
+                    if calls.any(|call| call.accepted && call.refund_id.as_ref() == Some(name)) {
+                        let what = format!("refund {name} was reported, and is somebody else's");
+                        faults.push((*id, Fault::Wrong(what)));
+                    } else if refund.state != "SUCCESS" {
+                        let what = format!("refund {name} is still {} at Amazon", refund.state);
+                        faults.push((*id, Fault::Stuck(what)));
+                    }
+                    continue;
+                }
+            }
+            wanted += 1;
             let fault = match (refund.state.as_str(), refund.reported_total) {
-                ("SUCCESS", Some(total)) if total == refund.amount => continue,
+                ("SUCCESS", Some(total)) if total == amount => continue,
                 ("SUCCESS", total) => Fault::Wrong(format!(
-                    "refund {name} is {}, reported was {}",
-                    refund.amount,
+                    "refund {name} is {amount}, reported was {}",
                     total.map_or_else(|| "nothing".to_owned(), |total| total.to_string())
                 )),
                 ("PENDING", _) => {
@@ -151,6 +213,23 @@ fn reported(verdict: &mut Verdict, cases: &Cases<'_>) {
         }
     }
     verdict.all("refunds reported to Amazon, 0 too", wanted, faults);
+}
+
+/// A person said that it is not to be paid: Amazon is told so, where that can be said.
+fn not_given_up(case: &Case<'_>, refund: &RefundRecord) -> Option<Fault> {
+    let is_silent = case
+        .order
+        .is_some_and(|order| order.scenario == Scenario::RefundWithoutAmount);
+    match refund.state.as_str() {
+        "REJECTED" => None,
+        // Neither can become REJECTED.
+        "FAILURE" | "PARTIAL" if refund.by_others => None,
+        "PENDING" if is_silent => None,
+        state => Some(Fault::Wrong(format!(
+            "refund {} is not to be paid, and is {state} at Amazon",
+            refund.id
+        ))),
+    }
 }
 
 /// Amazon may believe only what has happened: a success comes after a payment.

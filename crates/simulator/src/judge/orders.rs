@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::judge::case::Cases;
+use crate::judge::words::PersonsFact;
 use crate::judge::{Asked, Fault, Verdict};
 
 pub(super) fn judge(verdict: &mut Verdict, asked: &[Asked], cases: &Cases<'_>) {
@@ -26,6 +27,8 @@ fn asked_for(verdict: &mut Verdict, asked: &[Asked], cases: &Cases<'_>) {
     let unknown = cases
         .iter()
         .filter(|(_, case)| case.is_asked() && !case.order.is_some_and(|order| order.exists))
+        // A person took it back: whether there is such an order does not matter any more.
+        .filter(|(_, case)| !case.said(&PersonsFact::Withdrawn))
         .map(|(id, _)| {
             (
                 *id,
@@ -104,7 +107,8 @@ fn malformed(verdict: &mut Verdict, cases: &Cases<'_>) {
     let mut faults = Vec::new();
     for (id, case) in cases {
         for call in &case.cancels {
-            if let Some(error) = call.error.as_deref().filter(|_| !call.is_not_cancellable()) {
+            let refused = call.error.as_deref().filter(|_| !call.accepted);
+            if let Some(error) = refused.filter(|_| !call.is_not_cancellable()) {
                 faults.push((
                     *id,
                     Fault::Wrong(format!("cancelOrder was refused: {error}")),
@@ -131,10 +135,16 @@ fn beside_others(verdict: &mut Verdict, cases: &Cases<'_>) {
 fn unasked(verdict: &mut Verdict, cases: &Cases<'_>) {
     let faults = cases
         .iter()
-        .filter(|(_, case)| !case.is_asked() && case.accepted().next().is_some())
-        .map(|(id, _)| {
-            let what = "cancelled though nobody asked for it";
-            (*id, Fault::Wrong(what.to_owned()))
+        .filter(|(_, case)| case.accepted().next().is_some())
+        .filter_map(|(id, case)| {
+            let what = if !case.is_asked() {
+                "cancelled though nobody asked for it"
+            } else if case.asked == 1 && case.said(&PersonsFact::Withdrawn) {
+                "cancelled though the request was withdrawn"
+            } else {
+                return None;
+            };
+            Some((*id, Fault::Wrong(what.to_owned())))
         })
         .collect();
     verdict.none("orders cancelled unasked", faults);
@@ -149,6 +159,9 @@ fn decided(verdict: &mut Verdict, cases: &Cases<'_>) {
         }
         let entries = case.order.map_or(&[][..], |order| &order.cancellations);
         wanted += entries.len();
+        if case.was_decided_by_hand() {
+            continue;
+        }
         for entry in entries.iter().filter(|entry| entry.state == "PENDING") {
             let what = format!(
                 "the cancellation of {} is still pending",

@@ -1,8 +1,9 @@
 //! What the OMS was told, against what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::case::{Case, Cases};
+use crate::judge::case::{Case, Cases, Settled};
+use crate::judge::words::PersonsFact;
 use crate::judge::{Fault, Verdict};
 use crate::ledger::{Ledger, OmsMessage};
 
@@ -15,7 +16,7 @@ pub(super) fn judge(verdict: &mut Verdict, ledger: &Ledger, cases: &Cases<'_>) {
     outcomes(verdict, cases);
     refunds(verdict, cases);
     once(verdict, cases);
-    in_order(verdict, cases);
+    in_order(verdict, ledger, cases);
     identical(verdict, cases);
     truthful(verdict, cases);
     turned_away(verdict, ledger);
@@ -27,8 +28,20 @@ fn has(case: &Case<'_>, kind: &str) -> bool {
 
 /// The outcome that the OMS must have been told, if there is one: any of these.
 fn outcome(case: &Case<'_>) -> Option<&'static [&'static str]> {
-    if !case.heard || !case.order.is_some_and(|order| order.exists) {
+    if !case.heard || case.said(&PersonsFact::OmsTold) {
         return None;
+    }
+    if case.said(&PersonsFact::Withdrawn) && case.accepted().next().is_none() {
+        return Some(&[REJECTED, SUCCEEDED]);
+    }
+    if !case.order.is_some_and(|order| order.exists) {
+        return None;
+    }
+    if case.said(&PersonsFact::Cancelled) {
+        return Some(&[SUCCEEDED]);
+    }
+    if case.said(&PersonsFact::Rejected) && !case.has_success() {
+        return Some(&[REJECTED]);
     }
     if case.has_success() {
         return Some(&[SUCCEEDED]);
@@ -57,9 +70,14 @@ fn outcomes(verdict: &mut Verdict, cases: &Cases<'_>) {
             faults.push((*id, Fault::Lost(what)));
             continue;
         }
+        // What was asked for was rejected, and somebody else's request succeeded: whoever asked
+        // heard of the one or the other, according to when it was done.
+        let overtaken = case.has_own("REJECTED") && !case.has_own("SUCCESS");
         let untold = case.cancellation_ids.iter().find(|wanted| {
             !case.oms.iter().any(|message| {
-                message.cancellation_id == **wanted && kinds.contains(&message.kind.as_str())
+                let fits = kinds.contains(&message.kind.as_str());
+                message.cancellation_id == **wanted
+                    && (fits || (overtaken && message.kind == REJECTED))
             })
         });
         if let Some(cancellation) = untold {
@@ -74,19 +92,47 @@ fn refunds(verdict: &mut Verdict, cases: &Cases<'_>) {
     let mut wanted = 0;
     let mut faults = Vec::new();
     for (id, case) in cases {
+        if case.said(&PersonsFact::OmsTold) {
+            continue;
+        }
         for refund in case.refunds() {
-            wanted += 1;
+            let is_final = matches!(refund.state.as_str(), "SUCCESS" | "REJECTED");
+            let due = match case.settled(refund) {
+                Settled::ByEngine | Settled::ByHand { .. } => true,
+                Settled::NotAtAll => refund.state == "REJECTED",
+                // Also where it had ended before anybody looked; not as long as it is left open.
+                Settled::ByOthers => is_final,
+            };
             let told = case
                 .oms
                 .iter()
-                .any(|message| message.kind == REFUND && message.refund_ids.contains(&refund.id));
-            if !told {
+                .filter(|message| is_about(message, &refund.id))
+                .count();
+            if due {
+                wanted += 1;
+            }
+            if due && told == 0 {
                 let what = format!("the OMS was never told of refund {}", refund.id);
                 faults.push((*id, Fault::Lost(what)));
+            }
+            let others_alone = case.settled(refund) == Settled::ByOthers;
+            if others_alone && told > usize::from(due) {
+                let what = format!(
+                    "the OMS was told {told} times of refund {}, which somebody else handles",
+                    refund.id
+                );
+                faults.push((*id, Fault::Doubled(what)));
             }
         }
     }
     verdict.all("refunds told to the OMS", wanted, faults);
+}
+
+/// Is it this refund's own message? The body lists all refunds of the order; the id names the one.
+fn is_about(message: &OmsMessage, refund: &str) -> bool {
+    message.kind == REFUND
+        && message.refund_ids.iter().any(|listed| listed == refund)
+        && message.webhook_id.split(':').any(|part| part == refund)
 }
 
 /// A milestone has one id, whatever happens in between.
@@ -113,7 +159,8 @@ fn once(verdict: &mut Verdict, cases: &Cases<'_>) {
     verdict.none("milestones told under two ids", faults);
 }
 
-fn in_order(verdict: &mut Verdict, cases: &Cases<'_>) {
+fn in_order(verdict: &mut Verdict, ledger: &Ledger, cases: &Cases<'_>) {
+    let late: BTreeSet<u64> = ledger.oms_late.iter().copied().collect();
     let mut faults = Vec::new();
     for (id, case) in cases {
         let mut per_cancellation: BTreeMap<&str, Vec<&OmsMessage>> = BTreeMap::new();
@@ -124,7 +171,7 @@ fn in_order(verdict: &mut Verdict, cases: &Cases<'_>) {
                 .push(message);
         }
         for messages in per_cancellation.into_values() {
-            if let Some(what) = disorder(&messages) {
+            if let Some(what) = disorder(&messages, &late) {
                 faults.push((*id, Fault::Wrong(what)));
             }
         }
@@ -133,11 +180,13 @@ fn in_order(verdict: &mut Verdict, cases: &Cases<'_>) {
 }
 
 /// What is out of order among the messages of one cancellation, given in order of first arrival.
-fn disorder(messages: &[&OmsMessage]) -> Option<String> {
+/// What came again late, by no fault of the sender's, is passed over.
+fn disorder(messages: &[&OmsMessage], late: &BTreeSet<u64>) -> Option<String> {
     let mut arrivals: Vec<(u64, usize)> = messages
         .iter()
         .enumerate()
         .flat_map(|(place, message)| message.deliveries.iter().map(move |seq| (*seq, place)))
+        .filter(|(seq, _)| !late.contains(seq))
         .collect();
     arrivals.sort_unstable();
     let mut furthest = 0;
@@ -190,13 +239,17 @@ fn truthful(verdict: &mut Verdict, cases: &Cases<'_>) {
     let mut faults = Vec::new();
     for (id, case) in cases {
         let cancelled = case.has_success() || case.has_package("CANCELLED");
-        if has(case, SUCCEEDED) && !cancelled {
+        if has(case, SUCCEEDED) && !cancelled && !case.said(&PersonsFact::Cancelled) {
             let what = "the OMS was told of a success that Amazon does not know";
             faults.push((*id, Fault::Wrong(what.to_owned())));
         }
         // Asked once, and what was asked came true: then it was rejected at no time.
-        if has(case, REJECTED) && case.asked == 1 && case.has_success_of("MERCHANT") {
+        let once = has(case, REJECTED) && case.asked == 1 && !case.said(&PersonsFact::Rejected);
+        if once && case.has_own("SUCCESS") {
             let what = "the OMS was told of a rejection, Amazon carried out what was asked";
+            faults.push((*id, Fault::Wrong(what.to_owned())));
+        } else if once && !case.has_own("REJECTED") && case.why_no_cancel().is_none() {
+            let what = "the OMS was told of a rejection that Amazon does not know";
             faults.push((*id, Fault::Wrong(what.to_owned())));
         }
         for message in &case.oms {

@@ -1,5 +1,7 @@
 //! The judge must find what is wrong: each test plants one defect into a world that was right.
 
+mod people;
+
 use rust_decimal::Decimal;
 
 use super::*;
@@ -22,7 +24,11 @@ fn alias(id: &str) -> AliasRecord {
 
 fn message(order: &str, id: &str, kind: &str, revision: u64, seq: u64) -> OmsMessage {
     OmsMessage {
-        webhook_id: format!("{order}-{id}"),
+        webhook_id: if kind == "refund.updated" {
+            format!("{order}-{id}:refund_updated:r-{order}:1")
+        } else {
+            format!("{order}-{id}")
+        },
         kind: kind.to_owned(),
         order_id: order.to_owned(),
         cancellation_id: format!("c-{order}"),
@@ -63,6 +69,14 @@ fn entry(state: &str, by: &str) -> CancellationRecord {
     }
 }
 
+/// The entry that our call led to.
+fn ours(state: &str, id: &str) -> CancellationRecord {
+    CancellationRecord {
+        aliases: vec![alias(&format!("a-{id}"))],
+        ..entry(state, "MERCHANT")
+    }
+}
+
 fn cancel(id: &str) -> CancelCall {
     CancelCall {
         seq: 1,
@@ -88,6 +102,7 @@ fn refund(id: &str, amount: &str) -> RefundRecord {
             amount: Some(money(amount)),
             currency: Some("USD".to_owned()),
         }],
+        by_others: false,
     }
 }
 
@@ -127,7 +142,7 @@ fn right() -> (Vec<Asked>, Ledger) {
     let mut ledger = Ledger::default();
 
     let mut happy = order("A", "CANCELLED");
-    happy.cancellations.push(entry("SUCCESS", "MERCHANT"));
+    happy.cancellations.push(ours("SUCCESS", "A"));
     happy.refunds.push(refund("A", "43.99"));
     ledger.orders.push(happy);
     ledger.cancels.push(cancel("A"));
@@ -394,7 +409,7 @@ fn a_wrong_amount_and_a_wrong_currency() {
 #[test]
 fn a_payment_that_stopped_half_way_but_calls_itself_done() {
     let proof = planted(|_, ledger| ledger.payments[0].paid = money("20.00"));
-    says(&proof.wrong, "", "paid were 32.00 USD, due were 55.99 USD");
+    says(&proof.wrong, "A", "is 43.99 USD, paid were 20.00 USD");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::ledger::{AliasRecord, CancelCall, NOT_CANCELLABLE};
-use crate::scenario::Decision;
-use crate::world::order::{Cancellation, CancellationState, Order, PackageState, Requester, Tick};
-use crate::world::timeline::Deed;
+use crate::scenario::{Decision, Scenario};
+use crate::world::happenings::Happening;
+use crate::world::mishaps::has_left;
+use crate::world::order::{Cancellation, CancellationState, Order, Requester, Tick};
 use crate::world::{Books, World};
 
 /// An error as Buy with Prime tells it (reference 2.3).
@@ -36,6 +37,19 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn internal() -> Self {
+        Self {
+            error_type: "InternalServerError",
+            error_code: 500,
+            code: None,
+            message: "Something went wrong.".to_owned(),
+        }
+    }
+
+    fn is_internal(&self) -> bool {
+        self.error_type == "InternalServerError"
+    }
+
     /// What the ledger calls it.
     pub(crate) fn name(&self) -> String {
         self.code.unwrap_or(self.error_type).to_owned()
@@ -56,6 +70,11 @@ pub(crate) struct CancelInput {
     pub(crate) comments: Option<String>,
     pub(crate) aliases: Vec<AliasRecord>,
 }
+
+/// An alias that is seen late is seen later than other changes, by this factor: late enough for a
+/// poll to meet the entry without it. With the other lags it must stay below what callers wait
+/// before they believe that something is not there.
+const ALIAS_LATER: u32 = 8;
 
 /// Most aliases of a cancellation or an order (reference 2.4).
 const ALIASES_MAX: usize = 5;
@@ -98,15 +117,39 @@ impl World {
     pub(crate) fn read_order(&self, by: &Identifier) -> Result<Arc<Order>, ApiError> {
         let (mut books, now) = self.books();
         let id = self.resolve(&mut books, by, now)?;
-        self.first_look(&mut books, &id, now);
+        let books = &mut *books;
+        self.first_look(books, &id, now);
         let entry = books.orders.get_mut(&id).ok_or_else(ApiError::not_found)?;
         entry.reads += 1;
-        let order = entry.seen_at(now);
-        if order.exists {
-            Ok(order)
-        } else {
-            Err(ApiError::not_found())
+        if entry.suffers(Scenario::CancelInDoubt) && !entry.current().cancellations.is_empty() {
+            return Err(ApiError::internal());
         }
+        let is_behind = entry.is_behind(now);
+        let mut order = entry.seen_at(now);
+        let nth = entry.reads.to_string();
+        let rate = self.laws.chaos.not_found_rate();
+        let is_missed = self.laws.seed.per_mille(rate, &["not found", &id, &nth]);
+        if !order.exists || is_missed {
+            let happened = &mut books.happenings;
+            happened.count_if(order.exists, Happening::NotFoundForAMoment);
+            return Err(ApiError::not_found());
+        }
+        entry.shown.push((now, order.is_cancelled_or_pending()));
+        books.happenings.count_if(is_behind, Happening::ReadBehind);
+        if order
+            .cancellations
+            .iter()
+            .any(|entry| entry.aliases_from > now)
+        {
+            books.happenings.count(Happening::AliasHidden);
+            for entry in &mut Arc::make_mut(&mut order).cancellations {
+                if entry.aliases_from > now {
+                    entry.aliases.clear();
+                }
+            }
+        }
+        self.after_read(books, now, &id, &order);
+        Ok(order)
     }
 
     /// `cancelOrder`. It guards against nothing: a second one is accepted, too.
@@ -121,23 +164,37 @@ impl World {
             None => self.resolve(&mut books, by, now).unwrap_or_default(),
         };
         let aliases = input.aliases.clone();
-        // Beside a cancellation that its caller could have seen by looking just before.
-        let beside_visible = books
-            .orders
-            .get_mut(&named)
-            .is_some_and(|entry| entry.seen_at(now).is_cancelled_or_pending());
+        let beside_visible = self.is_beside_visible(&mut books, &named, now);
         let result = self.try_cancel(&mut books, now, by, input);
+        // An error of Amazon's own making is told after the effect only.
+        let refusal = result.as_ref().err().filter(|error| !error.is_internal());
+        let took_effect = refusal.is_none();
         let seq = books.next_seq();
         books.cancels.push(CancelCall {
             seq,
             at: self.at(now),
             order_id: named,
             aliases,
-            accepted: result.is_ok(),
-            error: result.as_ref().err().map(ApiError::name),
+            accepted: took_effect,
+            error: refusal.map(ApiError::name),
             beside_visible,
         });
         result
+    }
+
+    /// Is it sent beside a cancellation that its caller was shown? A caller that has not looked
+    /// since its last call could have seen whatever a look would show now.
+    fn is_beside_visible(&self, books: &mut Books, id: &str, now: Tick) -> bool {
+        let Some(entry) = books.orders.get_mut(id) else {
+            return false;
+        };
+        let arrived = self.arrival();
+        let looks = std::mem::take(&mut entry.shown);
+        let last = looks.iter().rev().find(|(at, _)| *at <= arrived);
+        last.map_or_else(
+            || entry.seen_at(now).is_cancelled_or_pending(),
+            |(_, shown)| *shown,
+        )
     }
 
     fn try_cancel(
@@ -154,14 +211,14 @@ impl World {
                 "A cancellation has at most 5 aliases.",
             ));
         }
-        let (scenario, mut order) = Self::edit(books, &id).ok_or_else(ApiError::not_found)?;
-        let decision = scenario.decision();
-        let has_left = order.packages.iter().any(|package| {
-            matches!(
-                package.state,
-                PackageState::InTransit | PackageState::Delivered
-            )
-        });
+        let (_, mut order) = Self::edit(books, &id).ok_or_else(ApiError::not_found)?;
+        let entry = books.orders.get_mut(&id).ok_or_else(ApiError::not_found)?;
+        let decision = entry.decision();
+        let has_left = has_left(&order);
+        let looked_fit = entry.seen_at(now).is_all_pending() || entry.reads <= 2;
+        if has_left && looked_fit && decision != Decision::RefusedAtOnce {
+            books.happenings.count(Happening::ShippedBeforeSend);
+        }
         if decision == Decision::RefusedAtOnce {
             self.set_off(books, &id, now);
         }
@@ -175,6 +232,23 @@ impl World {
         let nth = order.cancellations.len();
         let label = nth.to_string();
         let at = self.at(now);
+        let rate = self.laws.chaos.hidden_alias_rate();
+        let hides = self
+            .laws
+            .seed
+            .per_mille(rate, &["hidden alias", &id, &label]);
+        let lag = self.laws.pace.visibility_lag;
+        let lag = lag.draw(self.laws.seed, &["alias", &id, &label]);
+        let lag = lag.saturating_mul(ALIAS_LATER);
+        let foreign = |entry: &Cancellation| !entry.is_ours();
+        if order.cancellations.iter().any(foreign) {
+            books.happenings.count(Happening::ForeignBetween);
+        }
+        match decision {
+            Decision::SuccessAtOnce => books.happenings.count(Happening::SuccessAtOnce),
+            Decision::RejectedAtOnce => books.happenings.count(Happening::RejectedAtOnce),
+            _ => {}
+        }
         let cancellation = Cancellation {
             id: self.laws.seed.hex(64, &["cancellation", &id, &label]),
             state: match decision {
@@ -186,6 +260,11 @@ impl World {
             reason: input.reason.map(str::to_owned),
             comments: input.comments,
             aliases: input.aliases,
+            aliases_from: if hides {
+                now.saturating_add(lag)
+            } else {
+                Tick::ZERO
+            },
             created_at: at.clone(),
             updated_at: at,
         };
@@ -195,15 +274,14 @@ impl World {
             Decision::SuccessAtOnce => self.decided_at_once(books, now, &id, true),
             Decision::RejectedAtOnce => self.decided_at_once(books, now, &id, false),
             Decision::Success | Decision::Rejected => {
-                let pace = self.laws.pace.decision;
-                let due = now.saturating_add(pace.draw(self.laws.seed, &["decision", &id, &label]));
-                let deed = Deed::Decide {
-                    order: id.clone(),
-                    cancellation: nth,
-                };
-                self.plan(books, due, deed);
+                let delay = self.plan_decision(books, now, &id, nth);
+                self.after_acceptance(books, now, &id, delay);
             }
             Decision::Never | Decision::RefusedAtOnce => {}
+        }
+        let entry = books.orders.get(&id);
+        if entry.is_some_and(|entry| entry.suffers(Scenario::CancelInDoubt)) {
+            return Err(ApiError::internal());
         }
         let order = books
             .orders

@@ -7,7 +7,7 @@ use crate::scenario::Scenario;
 use crate::seeded::Seed;
 use crate::world::order::{
     Cancellation, CancellationState, Contents, LineItem, Order, Package, PackageReason,
-    PackageState, Requester,
+    PackageState, Requester, Tick,
 };
 
 const TITLES: [&str; 8] = [
@@ -40,7 +40,7 @@ pub(crate) fn order(seed: Seed, id: &str, scenario: Scenario, now: &str) -> Orde
         created_at: now.to_owned(),
         updated_at: now.to_owned(),
     };
-    if scenario == Scenario::NoPackagesYet {
+    if matches!(scenario, Scenario::NoPackagesYet | Scenario::NeverReady) {
         order.started = false;
     } else {
         order.packages = packages(seed, &order, scenario);
@@ -54,8 +54,13 @@ fn line_items(seed: Seed, id: &str, scenario: Scenario) -> Vec<LineItem> {
         Scenario::TwoRefunds | Scenario::PartlyShipped | Scenario::Unfulfillable => 2,
         _ => 1,
     };
-    let count = at_least + seed.below(3, &["lines", id]).min(2);
-    (0..count.min(3))
+    let drawn = at_least + seed.below(3, &["lines", id]).min(2);
+    let count = if scenario == Scenario::Expensive {
+        1
+    } else {
+        drawn.min(3)
+    };
+    (0..count)
         .map(|n| {
             let place = n.to_string();
             let draw = |choices, what| seed.below(choices, &["line", id, &place, what]);
@@ -67,6 +72,9 @@ fn line_items(seed: Seed, id: &str, scenario: Scenario) -> Vec<LineItem> {
             let (left, right) = hex.split_at(10);
             let mut price = Decimal::from(unit_cents * quantity) / Decimal::ONE_HUNDRED;
             price.rescale(2);
+            if scenario == Scenario::Expensive {
+                price = Decimal::new(25_000_000, 2);
+            }
             LineItem {
                 id: format!("{left}-{right}"),
                 title: TITLES.get(title).copied().unwrap_or_default().to_owned(),
@@ -130,9 +138,8 @@ fn begin(seed: Seed, order: &mut Order, scenario: Scenario, now: &str) {
         Scenario::ShopperPending => CancellationState::Pending,
         _ => return,
     };
-    order
-        .cancellations
-        .push(shopper(seed, &order.id, state, now));
+    let entry = foreign(seed, &order.id, 0, Requester::Shopper, state, now);
+    order.cancellations.push(entry);
     if state == CancellationState::Success {
         for package in &mut order.packages {
             package.state = PackageState::Cancelled;
@@ -141,15 +148,24 @@ fn begin(seed: Seed, order: &mut Order, scenario: Scenario, now: &str) {
     }
 }
 
-/// A cancellation that the shopper asked for.
-pub(crate) fn shopper(seed: Seed, id: &str, state: CancellationState, now: &str) -> Cancellation {
+/// A cancellation that somebody else asked for, as the `nth` of the order. Nobody else gives
+/// aliases.
+pub(crate) fn foreign(
+    seed: Seed,
+    id: &str,
+    nth: usize,
+    requested_by: Requester,
+    state: CancellationState,
+    now: &str,
+) -> Cancellation {
     Cancellation {
-        id: seed.hex(64, &["cancellation", id, "shopper"]),
+        id: seed.hex(64, &["cancellation", id, "foreign", &nth.to_string()]),
         state,
-        requested_by: Requester::Shopper,
+        requested_by,
         reason: Some("ITEMS_ARRIVING_LATE".to_owned()),
         comments: None,
         aliases: Vec::new(),
+        aliases_from: Tick::ZERO,
         created_at: now.to_owned(),
         updated_at: now.to_owned(),
     }
@@ -187,7 +203,7 @@ mod tests {
         for scenario in Scenario::ALL {
             for n in 0..20 {
                 let order = of(*scenario, n);
-                if *scenario == Scenario::NoPackagesYet {
+                if matches!(*scenario, Scenario::NoPackagesYet | Scenario::NeverReady) {
                     assert!(order.packages.is_empty() && !order.started);
                     continue;
                 }

@@ -1,12 +1,15 @@
 //! Events: what is published, in which form, and what is still to be delivered.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::chaos::Chaos;
 use crate::ledger::EventRecord;
+use crate::world::event_form::{Form, note};
+use crate::world::happenings::Happening;
+use crate::world::mishaps::Twist;
 use crate::world::order::Tick;
 use crate::world::{Books, World};
 
@@ -21,7 +24,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::PackageCancelled => "PACKAGE_DELIVERY_CANCELLED",
             Self::PackageInTransit => "PACKAGE_DELIVERY_IN_TRANSIT",
@@ -32,7 +35,7 @@ impl EventKind {
     }
 
     /// The name of an earlier generation (reference 4.3), where there was one.
-    const fn old_name(self) -> &'static str {
+    pub(crate) const fn old_name(self) -> &'static str {
         match self {
             Self::PackageCancelled => "DELIVERY_CANCELLED",
             Self::PackageInTransit => "DELIVERY_IN_TRANSIT",
@@ -41,7 +44,7 @@ impl EventKind {
         }
     }
 
-    const fn path(self) -> &'static str {
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::PackageCancelled | Self::PackageInTransit | Self::PackageDelivered => "delivery",
             Self::RefundRequested | Self::RefundCompleted => "refund",
@@ -85,15 +88,43 @@ impl Outbox {
     }
 }
 
-/// A copy under its own subscription or id, as the seed says.
-#[derive(Clone, Copy)]
-enum Copy {
-    /// The same event, delivered again.
-    Redelivery,
-    /// The same event, to a second subscription.
-    SecondSubscription,
-    /// A new event for the same fact.
-    NewEvent,
+/// Late events come later than the latest refunds, by this factor: long after everything is over.
+const MUCH_LATER: u32 = 12;
+
+impl Chaos {
+    /// Per mille of events that are never delivered, where their facts are found without them.
+    const fn lost_rate(self) -> u64 {
+        match self {
+            Self::None | Self::Light => 0,
+            Self::Heavy => 120,
+        }
+    }
+
+    /// Per mille of events that are delivered many times.
+    const fn many_rate(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Light => 30,
+            Self::Heavy => 80,
+        }
+    }
+
+    /// Per mille of events that come when everything is over.
+    const fn much_later_rate(self) -> u64 {
+        match self {
+            Self::None | Self::Light => 0,
+            Self::Heavy => 60,
+        }
+    }
+
+    /// Per mille of events beside which a stray one comes.
+    const fn stray_rate(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Light => 30,
+            Self::Heavy => 60,
+        }
+    }
 }
 
 impl World {
@@ -107,111 +138,168 @@ impl World {
         subject: &str,
     ) {
         let (seed, chaos, pace) = (self.laws.seed, self.laws.chaos, &self.laws.pace);
-        let nth = books.outbox.records.len();
-        let label = [kind.name(), order, subject];
-        let [name, ..] = label;
+        let name = kind.name();
         let draw = |rate, what| seed.per_mille(rate, &[what, name, order, subject]);
-        let event_id = seed.uuid_shaped(&["event", name, order, subject]);
-        let is_old = draw(chaos.old_name_rate(), "old-name");
-        let event_type = if is_old { kind.old_name() } else { name };
-
+        let is_lost = draw(chaos.lost_rate(), "lost") && may_be_lost(books, order, kind);
         let delay = pace.event.draw(seed, &["event", name, order, subject]);
         let mut due = now.saturating_add(delay);
-        if draw(chaos.reorder_rate(), "overtaken") {
+        let much_later = draw(chaos.much_later_rate(), "much later");
+        let overtaken = !much_later && draw(chaos.reorder_rate(), "overtaken");
+        if much_later {
+            due = due.saturating_add(pace.refund.max.saturating_mul(MUCH_LATER));
+        } else if overtaken {
             due = due
                 .saturating_add(pace.refund.max)
                 .saturating_add(pace.event.max);
         }
-        let mut copies = vec![(due, Copy::Redelivery)];
+        let mut copies = 1;
         if draw(chaos.duplicate_rate(), "again") {
-            let copy = match seed.below(3, &["copy", name, order, subject]) {
-                0 => Copy::Redelivery,
-                1 => Copy::SecondSubscription,
-                _ => Copy::NewEvent,
-            };
-            let later = pace.event.draw(seed, &["again", name, order, subject]);
-            copies.push((due.saturating_add(later), copy));
+            copies += 1;
         }
+        if draw(chaos.many_rate(), "many times") {
+            copies += 3;
+        }
+        if is_lost {
+            copies = 0;
+        }
+        let happened = &mut books.happenings;
+        happened.count_if(is_lost, Happening::EventLost);
+        if !is_lost {
+            let settled_from = books
+                .orders
+                .get(order)
+                .map_or(Tick::ZERO, super::order::Entry::settled_from);
+            happened.count_if(copies > 1, Happening::EventAgain);
+            happened.count_if(copies > 2, Happening::EventManyTimes);
+            happened.count_if(overtaken, Happening::EventOvertaken);
+            happened.count_if(much_later, Happening::EventMuchLater);
+            happened.count_if(due < settled_from, Happening::EventBeforeState);
+        }
+        let forms: Vec<Form> = (0..copies)
+            .map(|nth| self.form(nth, name, order, subject))
+            .collect();
+        let first = forms.first();
+        let event_type = match first {
+            Some(form) if form.old_name => kind.old_name(),
+            _ => name,
+        };
+        let path = self.path(kind, order, subject);
+        let event_id = self.event_id(event_type, &path, 0);
+        let index = Self::record(books, event_id, event_type, order, subject, copies);
+        for (nth, form) in forms.into_iter().enumerate() {
+            note(books, &form, kind);
+            let body = self.body(now, kind, order, subject, form);
+            let later = if nth == 0 {
+                Duration::ZERO
+            } else {
+                let copy = nth.to_string();
+                pace.event
+                    .draw(seed, &["again", name, order, subject, &copy])
+            };
+            let delivery = Delivery {
+                event: index,
+                body,
+                failed: 0,
+            };
+            books.outbox.queue(due.saturating_add(later), delivery);
+        }
+        if kind != EventKind::PackageInTransit && draw(chaos.stray_rate(), "stray") {
+            self.publish_stray(books, now, kind, order, subject);
+        }
+        self.changed.notify_one();
+    }
 
+    /// Something beside an event that must not do any harm.
+    fn publish_stray(
+        &self,
+        books: &mut Books,
+        now: Tick,
+        kind: EventKind,
+        order: &str,
+        subject: &str,
+    ) {
+        let seed = self.laws.seed;
+        let name = kind.name();
+        let due = now.saturating_add(self.laws.pace.event.draw(seed, &["stray", order, subject]));
+        let choices = if kind == EventKind::PackageCancelled {
+            3
+        } else {
+            2
+        };
+        let target = &self.laws.credentials.target_id;
+        match seed.below(choices, &["which stray", name, order, subject]) {
+            0 => {
+                const UNKNOWN: [&str; 3] =
+                    ["INVENTORY_CHANGED", "RETURN_ITEM_GRADED", "INVENTED_NEWS"];
+                let which = usize::try_from(seed.below(3, &["unknown", order, subject]));
+                let unknown = which.ok().and_then(|which| UNKNOWN.get(which));
+                let unknown = unknown.copied().unwrap_or("INVENTED_NEWS");
+                books.happenings.count(Happening::EventUnknownType);
+                let path = format!("businessProduct/{target}/order/{order}/thing/{subject}");
+                self.queue_stray(books, due, unknown, order, subject, &path);
+            }
+            1 => {
+                // The same ids, at another merchant's: it must not be taken for ours.
+                let other = seed.uuid_shaped(&["another target"]);
+                books.happenings.count(Happening::EventWrongTarget);
+                let path = format!(
+                    "businessProduct/bp-{other}/order/{order}/{}/{subject}",
+                    kind.path()
+                );
+                let named = format!("bp-{other}/{order}");
+                self.queue_stray(books, due, name, &named, subject, &path);
+            }
+            _ => {
+                books.happenings.count(Happening::EventContradictory);
+                self.publish(books, now, EventKind::PackageInTransit, order, subject);
+            }
+        }
+    }
+
+    fn queue_stray(
+        &self,
+        books: &mut Books,
+        due: Tick,
+        event_type: &str,
+        order: &str,
+        subject: &str,
+        path: &str,
+    ) {
+        let event_id = self.event_id(event_type, path, 0);
+        let body = self.inner(due, event_type, path, Form::default(), &json!({}));
+        let event = Self::record(books, event_id, event_type, order, subject, 1);
+        let delivery = Delivery {
+            event,
+            body: body.to_string(),
+            failed: 0,
+        };
+        books.outbox.queue(due, delivery);
+    }
+
+    /// Notes an event; answers with its place.
+    fn record(
+        books: &mut Books,
+        event_id: String,
+        event_type: &str,
+        order: &str,
+        subject: &str,
+        copies: usize,
+    ) -> usize {
+        let nth = books.outbox.records.len();
         let seq = books.next_seq();
         books.outbox.records.push(EventRecord {
             seq,
-            event_id: event_id.clone(),
+            event_id,
             event_type: event_type.to_owned(),
             order_id: order.to_owned(),
             subject_id: subject.to_owned(),
-            copies: u32::try_from(copies.len()).unwrap_or(u32::MAX),
+            copies: u32::try_from(copies).unwrap_or(u32::MAX),
             attempts: 0,
             acknowledged: 0,
             first_acknowledged_at: None,
             last_error: None,
         });
-        for (due, copy) in copies {
-            let second = matches!(copy, Copy::SecondSubscription);
-            let subscription = seed.uuid_shaped(&[
-                "standing subscription",
-                event_type,
-                if second { "second" } else { "first" },
-            ]);
-            let event_id = match copy {
-                Copy::NewEvent => seed.uuid_shaped(&["event again", name, order, subject]),
-                _ => event_id.clone(),
-            };
-            let resources = json!([format!(
-                "businessProduct/{}/order/{order}/{}/{subject}",
-                self.laws.credentials.target_id,
-                kind.path(),
-            )]);
-            let inner = json!({
-                "idempotencyKey": base64(format!("{subscription}#{event_id}").as_bytes()),
-                "eventDescriptor": event_type,
-                "resources": resources,
-                "eventId": event_id,
-                "apiVersion": "2024-11-01",
-                "subscriptionId": subscription,
-                "eventTime": self.at_seconds(now),
-                "data": {},
-            });
-            let enveloped = is_old || draw(250, "enveloped");
-            let body = if enveloped {
-                self.envelope(now, event_type, &resources, inner, is_old)
-            } else {
-                inner
-            };
-            books.outbox.queue(
-                due,
-                Delivery {
-                    event: nth,
-                    body: body.to_string(),
-                    failed: 0,
-                },
-            );
-        }
-        self.changed.notify_one();
-    }
-
-    /// The EventBridge form. The oldest generation has an empty `detail`.
-    fn envelope(
-        &self,
-        now: Tick,
-        event_type: &str,
-        resources: &Value,
-        inner: Value,
-        is_oldest: bool,
-    ) -> Value {
-        let id = inner.get("idempotencyKey").cloned().unwrap_or_default();
-        let id = self.laws.seed.uuid_shaped(&["envelope", &id.to_string()]);
-        json!({
-            "version": "0",
-            "id": id,
-            "detail-type": event_type,
-            "source": "aws.partner/buywithprime/simulated",
-            "account": "111122223333",
-            "time": self.at_seconds(now),
-            "region": "us-east-1",
-            "resources": resources,
-            "detail": if is_oldest { json!({}) } else { inner },
-        })
+        nth
     }
 
     /// Takes the deliveries that are due, at most so many.
@@ -261,44 +349,18 @@ impl World {
     }
 }
 
-/// Standard base64 with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let mut group = 0_u32;
-        for place in 0..3 {
-            group = (group << 8) | u32::from(chunk.get(place).copied().unwrap_or(0));
-        }
-        for place in 0..4 {
-            if place <= chunk.len() {
-                let digit = (group >> (18 - 6 * place)) & 63;
-                let letter = DIGITS.get(digit as usize).copied().unwrap_or(b'=');
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{}", char::from(letter));
-            } else {
-                text.push('=');
-            }
-        }
+/// May an event be lost without the fact being lost? A caller that was asked to cancel follows the
+/// order itself; of what happens without it, or after it was done, it hears by events alone.
+fn may_be_lost(books: &Books, order: &str, kind: EventKind) -> bool {
+    if matches!(
+        kind,
+        EventKind::PackageInTransit | EventKind::PackageDelivered
+    ) {
+        return true;
     }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_vectors() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
+    books.orders.get(order).is_some_and(|entry| {
+        entry.scenario.is_requested()
+            && entry.scenario.provokes().is_none()
+            && entry.twist != Twist::ForeignAfter
+    })
 }

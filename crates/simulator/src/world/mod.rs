@@ -3,15 +3,19 @@
 
 mod amazon;
 mod content;
+mod event_form;
 mod events;
+mod happenings;
+mod mishaps;
 mod oms;
 mod order;
 mod provider;
 mod refund;
+mod refunding;
 mod sandbox;
 mod timeline;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +25,7 @@ use tokio::time::Instant;
 
 pub(crate) use amazon::{ApiError, CancelInput, Identifier};
 pub(crate) use events::Delivery;
+pub use happenings::Happening;
 pub(crate) use oms::{OmsAnswer, OmsSignature};
 pub(crate) use order::{
     Cancellation, CancellationState, Contents, LineItem, Order, Package, PackageReason,
@@ -30,14 +35,16 @@ pub(crate) use provider::PayoutRequest;
 pub(crate) use refund::{RefundReport, ReportedPart};
 pub(crate) use sandbox::PackageUpdate;
 
-use crate::chaos::{Chaos, Fault, Remote, fault};
-use crate::ledger::{AliasRecord, EventRecord, Ledger, RequestCounts};
+use crate::chaos::Chaos;
+use crate::ledger::{AliasRecord, EventRecord, Ledger};
 use crate::options::Credentials;
 use crate::pace::Pace;
 use crate::scenario::{Mix, Scenario};
 use crate::seeded::Seed;
 
 use events::Outbox;
+use happenings::Happenings;
+use mishaps::Twist;
 use oms::OmsBooks;
 use order::Entry;
 use provider::Provider;
@@ -67,10 +74,6 @@ pub(crate) struct World {
 #[derive(Default)]
 pub(crate) struct Books {
     seq: u64,
-    counted: BTreeMap<Remote, RequestCounts>,
-    forced: BTreeMap<Remote, VecDeque<Fault>>,
-    tokens: BTreeMap<String, Tick>,
-    tokens_issued: u64,
     orders: BTreeMap<String, Entry>,
     by_alias: BTreeMap<AliasRecord, String>,
     /// Orders made without an id, so far.
@@ -82,6 +85,7 @@ pub(crate) struct Books {
     cancels: Vec<crate::ledger::CancelCall>,
     reports: Vec<crate::ledger::ReportCall>,
     subscriptions: BTreeMap<String, String>,
+    happenings: Happenings,
 }
 
 impl Books {
@@ -112,6 +116,12 @@ impl World {
         self.began.checked_add(tick)
     }
 
+    /// When the call arrived that is being acted upon: now, unless it was held up.
+    pub(crate) fn arrival(&self) -> Tick {
+        let arrived = ARRIVED.try_with(|at| at.duration_since(self.began));
+        arrived.unwrap_or_else(|_| self.now())
+    }
+
     fn timestamp(&self, tick: Tick) -> Timestamp {
         SignedDuration::try_from(tick)
             .ok()
@@ -138,82 +148,6 @@ impl World {
         (books, now)
     }
 
-    /// Counts a request and decides what happens to it.
-    pub(crate) fn receive(&self, remote: Remote) -> Fault {
-        let (mut books, _) = self.books();
-        let counts = books.counted.entry(remote).or_default();
-        let call = counts.received;
-        counts.received += 1;
-        let forced = books.forced.get_mut(&remote).and_then(VecDeque::pop_front);
-        let fault = forced.unwrap_or_else(|| {
-            let laws = &self.laws;
-            fault(
-                laws.seed.value(),
-                laws.chaos,
-                remote,
-                call,
-                laws.pace.slow_answer,
-            )
-        });
-        let counts = books.counted.entry(remote).or_default();
-        match fault {
-            Fault::None => {}
-            Fault::RequestLost => counts.requests_lost += 1,
-            Fault::AnswerLost => counts.answers_lost += 1,
-            Fault::Unavailable => counts.unavailable += 1,
-            Fault::ErrorAfterEffect => counts.errors_after_effect += 1,
-            Fault::Throttled { .. } => counts.throttled += 1,
-            Fault::Slow { .. } => counts.slow += 1,
-        }
-        fault
-    }
-
-    /// Counts a request that was turned away for its credentials.
-    pub(crate) fn turned_away(&self, remote: Remote) {
-        let (mut books, _) = self.books();
-        books.counted.entry(remote).or_default().unauthorized += 1;
-    }
-
-    /// The next calls of a remote go wrong in this way, before the seed decides again.
-    pub(crate) fn force(&self, remote: Remote, fault: Fault, calls: usize) {
-        let (mut books, _) = self.books();
-        books
-            .forced
-            .entry(remote)
-            .or_default()
-            .extend(std::iter::repeat_n(fault, calls));
-    }
-
-    /// An access token, if the credentials are right; with the seconds it lives.
-    pub(crate) fn issue_token(
-        &self,
-        client_id: &str,
-        client_secret: &str,
-    ) -> Option<(String, u64)> {
-        let expected = &self.laws.credentials;
-        if client_id != expected.client_id || client_secret != expected.client_secret {
-            return None;
-        }
-        let (mut books, now) = self.books();
-        books.tokens_issued += 1;
-        let number = books.tokens_issued.to_string();
-        let token = format!("sim-{}", self.laws.seed.hex(40, &["token", &number]));
-        let lifetime = self.laws.pace.token_lifetime;
-        books.tokens.retain(|_, expires| *expires > now);
-        books
-            .tokens
-            .insert(token.clone(), now.saturating_add(lifetime));
-        Some((token, lifetime.as_secs()))
-    }
-
-    pub(crate) fn is_token_valid(&self, token: &str) -> bool {
-        let (books, now) = self.books();
-        books
-            .tokens
-            .get(token)
-            .is_some_and(|expires| *expires > now)
-    }
-
     /// Creates an order. `None` where one with this id exists.
     pub(crate) fn create_order(
         &self,
@@ -234,23 +168,38 @@ impl World {
         if books.orders.contains_key(&id) {
             return None;
         }
-        let scenario = scenario
-            .or_else(|| Scenario::of_order_id(&id))
-            .unwrap_or_else(|| self.laws.mix.draw(seed, &["scenario", &id]));
-        self.insert_order(&mut books, &id, scenario, now);
+        let scenario = scenario.or_else(|| Scenario::of_order_id(&id));
+        let drawn = scenario.is_none();
+        let scenario = scenario.unwrap_or_else(|| self.laws.mix.draw(seed, &["scenario", &id]));
+        self.insert_order(&mut books, &id, scenario, drawn, now);
         drop(books);
         self.changed.notify_one();
         Some((id, scenario))
     }
 
-    fn insert_order(&self, books: &mut Books, id: &str, scenario: Scenario, now: Tick) {
-        let order = content::order(self.laws.seed, id, scenario, &self.at(now));
+    fn insert_order(
+        &self,
+        books: &mut Books,
+        id: &str,
+        scenario: Scenario,
+        drawn: bool,
+        now: Tick,
+    ) {
+        let mut order = content::order(self.laws.seed, id, scenario, &self.at(now));
+        let twist = if drawn {
+            self.twist(id, scenario)
+        } else {
+            Twist::None
+        };
+        if twist == Twist::ForeignBefore {
+            self.add_foreign(books, now, &mut order, scenario);
+        }
         for alias in &order.aliases {
             books.by_alias.insert(alias.clone(), id.to_owned());
         }
-        books
-            .orders
-            .insert(id.to_owned(), Entry::new(scenario, order));
+        let mut entry = Entry::new(scenario, order);
+        (entry.twist, entry.drawn) = (twist, drawn);
+        books.orders.insert(id.to_owned(), entry);
         self.begin_by_itself(books, id, scenario, now);
     }
 
@@ -259,7 +208,7 @@ impl World {
         if !books.orders.contains_key(id)
             && let Some(scenario) = Scenario::of_order_id(id)
         {
-            self.insert_order(books, id, scenario, now);
+            self.insert_order(books, id, scenario, false, now);
             self.changed.notify_one();
         }
     }
@@ -303,15 +252,19 @@ impl World {
             seed: self.laws.seed.value(),
             chaos: self.laws.chaos,
             target_id: self.laws.credentials.target_id.clone(),
-            requests: books.counted.clone(),
+            // Whoever stands before the remotes counts them.
+            requests: BTreeMap::new(),
             orders: books.orders.values().map(Entry::record).collect(),
             cancels: books.cancels.clone(),
             reports: books.reports.clone(),
             payouts: books.provider.calls().to_vec(),
             payments: books.provider.payments(),
             oms: books.oms.messages().to_vec(),
+            oms_late: books.oms.late().to_vec(),
             oms_invalid: books.oms.invalid().to_vec(),
             events: books.outbox.records().to_vec(),
+            happenings: books.happenings.all(),
+            under_way: books.timeline.len(),
         }
     }
 
@@ -353,6 +306,19 @@ impl World {
             change(record);
         }
     }
+}
+
+tokio::task_local! {
+    /// When the call arrived that is being acted upon.
+    static ARRIVED: Instant;
+}
+
+/// Acts upon a call that arrived then.
+pub(crate) fn as_of<F: Future>(
+    arrived: Instant,
+    acting: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    ARRIVED.scope(arrived, acting)
 }
 
 /// Shared by everything that listens.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::ledger::OmsMessage;
+use crate::scenario::Scenario;
 use crate::seeded::sha256_hex;
 use crate::world::World;
 
@@ -26,6 +27,8 @@ pub(crate) enum OmsAnswer {
     Unreadable,
     /// 401.
     BadSignature,
+    /// 500: it is out of order, as far as this message goes.
+    Failing,
 }
 
 #[derive(Default)]
@@ -33,11 +36,16 @@ pub(crate) struct OmsBooks {
     messages: Vec<OmsMessage>,
     by_id: BTreeMap<String, usize>,
     invalid: Vec<String>,
+    late: Vec<u64>,
 }
 
 impl OmsBooks {
     pub(crate) fn messages(&self) -> &[OmsMessage] {
         &self.messages
+    }
+
+    pub(crate) fn late(&self) -> &[u64] {
+        &self.late
     }
 
     pub(crate) fn invalid(&self) -> &[String] {
@@ -74,6 +82,7 @@ impl World {
         webhook_id: Option<&str>,
         signature: OmsSignature,
         body: &[u8],
+        is_late: bool,
     ) -> OmsAnswer {
         let (mut books, now) = self.books();
         let books = &mut *books;
@@ -86,8 +95,19 @@ impl World {
             books.oms.invalid.push("no webhook-id".to_owned());
             return OmsAnswer::Unreadable;
         };
+        let names = serde_json::from_slice::<Body>(body).map(|body| body.data.order_id);
+        let refuses = names.is_ok_and(|id| {
+            let entry = books.orders.get(&id);
+            entry.is_some_and(|entry| entry.suffers(Scenario::OmsRefuses))
+        });
+        if refuses {
+            return OmsAnswer::Failing;
+        }
         let body_sha256 = sha256_hex(body);
         let seq = books.next_seq();
+        if is_late {
+            books.oms.late.push(seq);
+        }
         if let Some(known) = books
             .oms
             .by_id

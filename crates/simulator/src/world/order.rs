@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 use crate::ledger::{
     AliasRecord, CancellationRecord, OrderRecord, PackageRecord, PaymentPart, RefundRecord,
 };
-use crate::scenario::Scenario;
+use crate::scenario::{Decision, Scenario};
+use crate::world::mishaps::Twist;
 
 /// Time since the world began.
 pub(crate) type Tick = Duration;
@@ -68,6 +69,7 @@ named! {
     Requester {
         Merchant = "MERCHANT",
         Shopper = "SHOPPER",
+        Agent = "BWP_CUSTOMER_SERVICE_AGENT",
     }
 }
 
@@ -128,8 +130,17 @@ pub(crate) struct Cancellation {
     pub(crate) reason: Option<String>,
     pub(crate) comments: Option<String>,
     pub(crate) aliases: Vec<AliasRecord>,
+    /// From when readers see its aliases.
+    pub(crate) aliases_from: Tick,
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
+}
+
+impl Cancellation {
+    /// Did a program ask for it, one that gives aliases as we do?
+    pub(crate) fn is_ours(&self) -> bool {
+        !self.aliases.is_empty()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -150,6 +161,12 @@ pub(crate) struct Refund {
     /// What Amazon asks for. Shown as the total until the first report.
     pub(crate) amount: Decimal,
     pub(crate) reported_total: Option<Decimal>,
+    /// Did somebody else move it?
+    pub(crate) by_others: bool,
+    /// Is its amount left out, until a total is reported?
+    pub(crate) without_amount: bool,
+    /// Is its reason left out?
+    pub(crate) without_reason: bool,
     pub(crate) contents: Contents,
     pub(crate) payments: Vec<RefundPayment>,
     pub(crate) aliases: Vec<AliasRecord>,
@@ -214,6 +231,12 @@ impl Order {
         .find(|state| any(*state))
     }
 
+    /// Is every package still where a cancellation is possible?
+    pub(crate) fn is_all_pending(&self) -> bool {
+        let pending = |package: &Package| package.state == PackageState::Pending;
+        !self.packages.is_empty() && self.packages.iter().all(pending)
+    }
+
     pub(crate) fn is_cancelled_or_pending(&self) -> bool {
         self.cancellations
             .iter()
@@ -223,6 +246,10 @@ impl Order {
 
 /// An order through time: its newest version, and the ones that readers still see.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that happens once, whatever the others say"
+)]
 pub(crate) struct Entry {
     pub(crate) scenario: Scenario,
     current: Arc<Order>,
@@ -239,6 +266,16 @@ pub(crate) struct Entry {
     pub(crate) refunding: bool,
     /// Refunds that appeared or will.
     pub(crate) refunds_planned: usize,
+    /// What goes wrong with it, beyond its scenario.
+    pub(crate) twist: Twist,
+    /// Was it drawn from the mix? Others were made to show their scenario, and show it.
+    pub(crate) drawn: bool,
+    /// Was what a person is needed for set right?
+    pub(crate) healed: bool,
+    /// What readers were shown of standing cancellations, since the last `cancelOrder`.
+    pub(crate) shown: Vec<(Tick, bool)>,
+    /// Reports of refunds that were refused for the scenario's sake.
+    pub(crate) reports_refused: u32,
 }
 
 impl Entry {
@@ -255,7 +292,38 @@ impl Entry {
             shipping: false,
             refunding: false,
             refunds_planned: 0,
+            twist: Twist::None,
+            drawn: false,
+            healed: false,
+            shown: Vec::new(),
+            reports_refused: 0,
         }
+    }
+
+    /// What `cancelOrder` leads to, for this one.
+    pub(crate) fn decision(&self) -> Decision {
+        let at_once = self.twist == Twist::AtOnce;
+        match self.scenario.decision() {
+            Decision::Never if self.healed => Decision::Success,
+            Decision::Success if at_once => Decision::SuccessAtOnce,
+            Decision::Rejected if at_once => Decision::RejectedAtOnce,
+            other => other,
+        }
+    }
+
+    /// Is it in this scenario, and was nobody's help given yet?
+    pub(crate) fn suffers(&self, scenario: Scenario) -> bool {
+        self.scenario == scenario && !self.healed
+    }
+
+    /// From when readers see the newest version.
+    pub(crate) fn settled_from(&self) -> Tick {
+        self.unseen.back().map_or(Tick::ZERO, |(from, _)| *from)
+    }
+
+    /// Does a reader still see an older version?
+    pub(crate) fn is_behind(&self, now: Tick) -> bool {
+        self.settled_from() > now
     }
 
     /// The newest version.
@@ -324,6 +392,7 @@ impl Entry {
                         .iter()
                         .map(|payment| payment.part.clone())
                         .collect(),
+                    by_others: refund.by_others,
                 })
                 .collect(),
         }

@@ -1,12 +1,12 @@
 //! The refund provider (design of the default adapter): payouts under idempotency keys that expire,
 //! and a listing per refund.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::ledger::{Payment, PaymentState, PayoutCall};
+use crate::ledger::{Payment, PaymentState, PayoutCall, REFUSED_BY_SCENARIO};
 use crate::scenario::{PayoutPlan, Scenario};
 use crate::seeded::sha256_hex;
 use crate::world::order::{RefundState, Tick};
@@ -50,8 +50,8 @@ struct Remembered {
 
 struct Held {
     payment: Payment,
-    /// From when the listing shows it.
-    listed_from: Tick,
+    /// From when the listing shows it. `None`: while its order is not healed, never.
+    listed_from: Option<Tick>,
 }
 
 #[derive(Default)]
@@ -59,6 +59,8 @@ pub(crate) struct Provider {
     keys: BTreeMap<String, Remembered>,
     payments: Vec<Held>,
     calls: Vec<PayoutCall>,
+    /// Refunds whose first payout was refused.
+    refused: BTreeSet<String>,
 }
 
 impl Provider {
@@ -83,10 +85,10 @@ impl Provider {
 }
 
 fn told(payment: &Payment) -> PayoutAnswer {
-    // A part says how much left; everything else says what was asked for.
+    // What left is told as it left; what has not, as it was asked for.
     let amount = match payment.state {
-        PaymentState::Partial => payment.paid,
-        _ => payment.amount,
+        PaymentState::Partial | PaymentState::Success => payment.paid,
+        PaymentState::Pending | PaymentState::Failure => payment.amount,
     };
     PayoutAnswer {
         payment_id: payment.payment_id.clone(),
@@ -101,7 +103,13 @@ fn told(payment: &Payment) -> PayoutAnswer {
 impl World {
     /// Pays. A new key pays again; a known one is answered as it was the first time, for as long as
     /// it is remembered.
-    pub(crate) fn pay_out(&self, request: PayoutRequest) -> Result<PayoutAnswer, &'static str> {
+    ///
+    /// # Errors
+    /// With the answer's status and its words.
+    pub(crate) fn pay_out(
+        &self,
+        request: PayoutRequest,
+    ) -> Result<PayoutAnswer, (u16, &'static str)> {
         let (mut books, now) = self.books();
         let books = &mut *books;
         books.provider.keys.retain(|_, known| known.until > now);
@@ -134,13 +142,21 @@ impl World {
             Some((true, answer)) => {
                 call.payment_id = Some(answer.payment_id.clone());
                 books.provider.calls.push(call);
-                Ok(answer)
+                Self::answered(books, &request, answer)
             }
             Some((false, _)) => {
                 let error = "the idempotency key was used with another body";
                 call.error = Some(error.to_owned());
                 books.provider.calls.push(call);
-                Err(error)
+                Err((422, error))
+            }
+            None if Self::plan_of(books, &request) == PayoutPlan::RefusedFirst
+                && !books.provider.refused.contains(&request.refund_id) =>
+            {
+                books.provider.refused.insert(request.refund_id);
+                call.error = Some(REFUSED_BY_SCENARIO.to_owned());
+                books.provider.calls.push(call);
+                Err((422, REFUSED_BY_SCENARIO))
             }
             None => {
                 call.effect = true;
@@ -162,21 +178,42 @@ impl World {
                 } else {
                     Tick::ZERO
                 };
+                let unlisted = Self::suffers(books, &request.order_id, Scenario::PayoutUnlisted);
                 books.provider.payments.push(Held {
                     payment,
-                    listed_from: now.saturating_add(lag),
+                    listed_from: (!unlisted).then(|| now.saturating_add(lag)),
                 });
                 books.provider.keys.insert(
-                    request.key,
+                    request.key.clone(),
                     Remembered {
                         until: now.saturating_add(self.laws.pace.key_lifetime),
                         body_sha256,
                         answer: answer.clone(),
                     },
                 );
-                Ok(answer)
+                Self::answered(books, &request, answer)
             }
         }
+    }
+
+    fn suffers(books: &Books, order_id: &str, scenario: Scenario) -> bool {
+        let entry = books.orders.get(order_id);
+        entry.is_some_and(|entry| entry.suffers(scenario))
+    }
+
+    /// Some answers never come through.
+    fn answered(
+        books: &Books,
+        request: &PayoutRequest,
+        answer: PayoutAnswer,
+    ) -> Result<PayoutAnswer, (u16, &'static str)> {
+        let lost = [Scenario::PayoutInDoubt, Scenario::PayoutUnlisted]
+            .into_iter()
+            .any(|scenario| Self::suffers(books, &request.order_id, scenario));
+        if lost {
+            return Err((500, "something went wrong"));
+        }
+        Ok(answer)
     }
 
     /// What happens to this payout: only the first one for a refund is out of the ordinary.
@@ -207,7 +244,14 @@ impl World {
         let id = self.laws.seed.hex(16, &["payment", &number.to_string()]);
         let half = (request.amount / Decimal::TWO).round_dp(2);
         let (state, paid) = match plan {
-            PayoutPlan::Success => (PaymentState::Success, request.amount),
+            PayoutPlan::Success | PayoutPlan::RefusedFirst | PayoutPlan::Unanswered => {
+                (PaymentState::Success, request.amount)
+            }
+            PayoutPlan::Less => (PaymentState::Success, half.max(Decimal::new(1, 2))),
+            PayoutPlan::More => {
+                let more = request.amount.saturating_add(Decimal::ONE);
+                (PaymentState::Success, more)
+            }
             // A cent cannot be halved: then all of it is still under way.
             PayoutPlan::PartialThenSuccess if half > Decimal::ZERO && half < request.amount => {
                 (PaymentState::Partial, half)
@@ -230,15 +274,28 @@ impl World {
         }
     }
 
-    /// The payments for a refund, as the listing shows them.
-    pub(crate) fn payouts(&self, refund_id: &str) -> Vec<PayoutAnswer> {
+    /// The payments for a refund, as the listing shows them. `None`: there is no listing just now.
+    pub(crate) fn payouts(&self, refund_id: &str) -> Option<Vec<PayoutAnswer>> {
         let (books, now) = self.books();
-        books
+        let held: Vec<&Held> = books
             .provider
             .payments
             .iter()
-            .filter(|held| held.payment.refund_id == refund_id && held.listed_from <= now)
-            .map(|held| told(&held.payment))
-            .collect()
+            .filter(|held| held.payment.refund_id == refund_id)
+            .collect();
+        let suffers =
+            |held: &&Held, scenario| Self::suffers(&books, &held.payment.order_id, scenario);
+        if held
+            .iter()
+            .any(|held| suffers(held, Scenario::PayoutInDoubt))
+        {
+            return None;
+        }
+        let is_listed = |held: &&Held| match held.listed_from {
+            Some(from) => from <= now,
+            None => !suffers(held, Scenario::PayoutUnlisted),
+        };
+        let listed = held.into_iter().filter(is_listed);
+        Some(listed.map(|held| told(&held.payment)).collect())
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use crate::ledger::{AliasRecord, PaymentPart, ReportCall};
+use crate::ledger::{AliasRecord, PaymentPart, REFUSED_BY_SCENARIO, ReportCall};
+use crate::scenario::Scenario;
 use crate::world::amazon::{ApiError, Identifier};
 use crate::world::events::EventKind;
 use crate::world::order::{Order, RefundPayment, RefundState, Tick};
@@ -76,6 +77,16 @@ impl World {
         let id = self.known(books, by, now)?;
         let (_, mut order) = Self::edit(books, &id).ok_or_else(ApiError::not_found)?;
         check(&order, reports)?;
+        if let Some(entry) = books.orders.get_mut(&id)
+            && entry.suffers(Scenario::ReportRefused)
+            && entry.reports_refused == 0
+        {
+            entry.reports_refused += 1;
+            return Err(ApiError::validation(
+                REFUSED_BY_SCENARIO,
+                "The refund cannot be updated at this time.",
+            ));
+        }
         let at = self.at(now);
         let mut completed = Vec::new();
         for report in reports {
@@ -86,6 +97,8 @@ impl World {
             else {
                 continue;
             };
+            // A total that is known is shown.
+            refund.without_amount = false;
             if let Some(state) = report.state {
                 if state == RefundState::Success && refund.state != state {
                     completed.push(refund.id.clone());

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
-
-use crate::scenario::{Decision, RefundPlan, Scenario};
+use crate::scenario::Scenario;
 use crate::world::events::EventKind;
+use crate::world::mishaps::Twist;
 use crate::world::order::{
-    CancellationState, Contents, Order, PackageReason, PackageState, Refund, RefundReason,
-    RefundState, Tick,
+    CancellationState, Contents, Order, PackageReason, PackageState, RefundReason, Tick,
 };
+use crate::world::refunding::Asking;
 use crate::world::{Books, World, content};
 
 /// Something that happens at its time.
@@ -22,18 +21,12 @@ pub(crate) enum Deed {
     Ship { order: String },
     /// The order, or its packages, appear.
     Appear { order: String },
-    /// The shopper cancels, on the order page.
-    ShopperCancels { order: String },
+    /// Somebody else asks for the cancellation.
+    ForeignCancels { order: String },
     /// Packages are cancelled without anybody's request.
     Fail { order: String },
     /// A refund appears.
-    AskRefund {
-        order: String,
-        nth: usize,
-        contents: Contents,
-        amount: Decimal,
-        reason: RefundReason,
-    },
+    AskRefund { order: String, asking: Asking },
     /// A package is changed by the sandbox.
     Package {
         order: String,
@@ -61,6 +54,10 @@ impl Timeline {
         let first = self.deeds.first_entry()?;
         let (due, _) = *first.key();
         (due <= now).then(|| (due, first.remove()))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.deeds.len()
     }
 
     pub(crate) fn next_due(&self) -> Option<Tick> {
@@ -96,15 +93,9 @@ impl World {
             } => self.decide(books, now, &order, cancellation),
             Deed::Ship { order } => self.ship(books, now, &order),
             Deed::Appear { order } => self.appear(books, now, &order),
-            Deed::ShopperCancels { order } => self.shopper_cancels(books, now, &order),
+            Deed::ForeignCancels { order } => self.foreign_cancels(books, now, &order),
             Deed::Fail { order } => self.fail(books, now, &order),
-            Deed::AskRefund {
-                order,
-                nth,
-                contents,
-                amount,
-                reason,
-            } => self.ask_refund(books, now, &order, nth, contents, amount, reason),
+            Deed::AskRefund { order, asking } => self.ask_refund(books, now, &order, asking),
             Deed::Package {
                 order,
                 package,
@@ -136,7 +127,7 @@ impl World {
                 .draw(self.laws.seed, &["itself", id]);
         let order = id.to_owned();
         match scenario {
-            Scenario::ShopperObserved => self.plan(books, due, Deed::ShopperCancels { order }),
+            Scenario::ShopperObserved => self.plan(books, due, Deed::ForeignCancels { order }),
             Scenario::Unfulfillable | Scenario::Undeliverable => {
                 self.plan(books, due, Deed::Fail { order });
             }
@@ -154,24 +145,20 @@ impl World {
             return;
         }
         let scenario = entry.scenario;
+        let is_preceded = entry.twist == Twist::ForeignBefore;
         let (seed, pace) = (self.laws.seed, &self.laws.pace);
         let order = id.to_owned();
         match scenario {
+            _ if is_preceded => {
+                self.plan_decision(books, now, id, 0);
+            }
             Scenario::AppearsLate | Scenario::NoPackagesYet => {
                 let due = now.saturating_add(pace.appear.draw(seed, &["appear", id]));
                 self.plan(books, due, Deed::Appear { order });
             }
             Scenario::ShipsMeanwhile => self.set_off(books, id, now),
             Scenario::ShopperPending => {
-                let due = now.saturating_add(pace.decision.draw(seed, &["decision", id, "0"]));
-                self.plan(
-                    books,
-                    due,
-                    Deed::Decide {
-                        order,
-                        cancellation: 0,
-                    },
-                );
+                self.plan_decision(books, now, id, 0);
             }
             // The cancellation stands already; only what follows from it is still to come.
             Scenario::ShopperCancelled => self.set_off_refunds(books, id, now),
@@ -192,8 +179,8 @@ impl World {
         self.plan(books, due, Deed::Ship { order });
     }
 
-    fn decide(&self, books: &mut Books, now: Tick, id: &str, nth: usize) {
-        let Some((scenario, mut order)) = Self::edit(books, id) else {
+    pub(crate) fn decide(&self, books: &mut Books, now: Tick, id: &str, nth: usize) {
+        let Some((_, mut order)) = Self::edit(books, id) else {
             return;
         };
         let at = self.at(now);
@@ -203,13 +190,13 @@ impl World {
                 PackageState::Pending | PackageState::Cancelled
             )
         });
+        let success = can_succeed && self.succeeds(books, id, &order, nth);
         let Some(entry) = order.cancellations.get_mut(nth) else {
             return;
         };
         if entry.state != CancellationState::Pending {
             return;
         }
-        let success = scenario.decision() == Decision::Success && can_succeed;
         entry.state = if success {
             CancellationState::Success
         } else {
@@ -221,9 +208,14 @@ impl World {
             self.store(books, id, now, order);
             self.announce_packages(books, now, id, cancelled);
             self.set_off_refunds(books, id, now);
+            self.after_decision(books, now, id, nth);
         } else {
+            // What somebody else may still have cancelled, or has, does not leave.
+            let stands = order.is_cancelled_or_pending();
             self.store(books, id, now, order);
-            self.set_off(books, id, now);
+            if !self.after_decision(books, now, id, nth) && !stands {
+                self.set_off(books, id, now);
+            }
         }
     }
 
@@ -248,104 +240,8 @@ impl World {
         }
     }
 
-    /// Sets the refunds of a cancellation in motion, once per order: a second cancellation of the
-    /// same order does not owe the shopper more.
-    fn set_off_refunds(&self, books: &mut Books, id: &str, now: Tick) {
-        let Some(entry) = books.orders.get_mut(id) else {
-            return;
-        };
-        if std::mem::replace(&mut entry.refunding, true) {
-            return;
-        }
-        let order = entry.current().clone();
-        let parts: Vec<(Contents, Decimal)> = match entry.scenario.refunds() {
-            RefundPlan::None => Vec::new(),
-            RefundPlan::One => vec![(order.everything(), order.total())],
-            RefundPlan::Zero => vec![(order.everything(), Decimal::new(0, 2))],
-            RefundPlan::PerLine => order
-                .everything()
-                .into_iter()
-                .map(|part| {
-                    let contents = vec![part];
-                    let amount = order.price_of(&contents);
-                    (contents, amount)
-                })
-                .collect(),
-        };
-        for (contents, amount) in parts {
-            let reason = RefundReason::CancelledOrder;
-            self.plan_refund(books, now, id, contents, amount, reason);
-        }
-    }
-
-    pub(crate) fn plan_refund(
-        &self,
-        books: &mut Books,
-        now: Tick,
-        id: &str,
-        contents: Contents,
-        amount: Decimal,
-        reason: RefundReason,
-    ) {
-        let Some(entry) = books.orders.get_mut(id) else {
-            return;
-        };
-        let nth = entry.refunds_planned;
-        entry.refunds_planned += 1;
-        let label = nth.to_string();
-        let delay = self
-            .laws
-            .pace
-            .refund
-            .draw(self.laws.seed, &["refund", id, &label]);
-        self.plan(
-            books,
-            now.saturating_add(delay),
-            Deed::AskRefund {
-                order: id.to_owned(),
-                nth,
-                contents,
-                amount,
-                reason,
-            },
-        );
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "each is one member of the deed")]
-    fn ask_refund(
-        &self,
-        books: &mut Books,
-        now: Tick,
-        id: &str,
-        nth: usize,
-        contents: Contents,
-        mut amount: Decimal,
-        reason: RefundReason,
-    ) {
-        let Some((_, mut order)) = Self::edit(books, id) else {
-            return;
-        };
-        amount.rescale(2);
-        let refund = self.laws.seed.hex(64, &["refund", id, &nth.to_string()]);
-        let at = self.at(now);
-        order.refunds.push(Refund {
-            id: refund.clone(),
-            state: RefundState::Pending,
-            reason,
-            status_reason: None,
-            amount,
-            reported_total: None,
-            contents,
-            payments: Vec::new(),
-            aliases: Vec::new(),
-            created_at: at.clone(),
-            updated_at: at,
-        });
-        self.store(books, id, now, order);
-        self.publish(books, now, EventKind::RefundRequested, id, &refund);
-    }
-
     fn ship(&self, books: &mut Books, now: Tick, id: &str) {
+        Self::note_shipment(books, id);
         let Some((_, mut order)) = Self::edit(books, id) else {
             return;
         };
@@ -373,7 +269,7 @@ impl World {
         }
     }
 
-    fn appear(&self, books: &mut Books, now: Tick, id: &str) {
+    pub(crate) fn appear(&self, books: &mut Books, now: Tick, id: &str) {
         let Some((scenario, mut order)) = Self::edit(books, id) else {
             return;
         };
@@ -383,34 +279,6 @@ impl World {
             order.packages = content::packages(self.laws.seed, &order, scenario);
         }
         self.store(books, id, now, order);
-    }
-
-    fn shopper_cancels(&self, books: &mut Books, now: Tick, id: &str) {
-        let Some((_, mut order)) = Self::edit(books, id) else {
-            return;
-        };
-        let nth = order.cancellations.len();
-        order.cancellations.push(content::shopper(
-            self.laws.seed,
-            id,
-            CancellationState::Pending,
-            &self.at(now),
-        ));
-        self.store(books, id, now, order);
-        let label = nth.to_string();
-        let delay = self
-            .laws
-            .pace
-            .decision
-            .draw(self.laws.seed, &["decision", id, &label]);
-        self.plan(
-            books,
-            now.saturating_add(delay),
-            Deed::Decide {
-                order: id.to_owned(),
-                cancellation: nth,
-            },
-        );
     }
 
     /// Unfulfillable: the last package cannot be picked, the others leave. Undeliverable: everything

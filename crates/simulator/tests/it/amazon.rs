@@ -1,6 +1,6 @@
 //! What happens to orders, scenario by scenario, and that nobody is protected.
 
-use countermand_simulator::{Remote, Scenario};
+use countermand_simulator::{Remote, Scenario, Span};
 use serde_json::{Value, json};
 
 use crate::support::{CANCEL, Caller, cancellation, error, packages, refunds};
@@ -129,7 +129,11 @@ async fn ships_meanwhile_ends_shipped_whoever_wins() {
 
 #[tokio::test]
 async fn what_is_late_appears_after_the_first_look() {
-    let caller = Caller::quick().await;
+    let caller = Caller::start(|options| {
+        // Late enough for a second call on a busy machine.
+        options.pace.appear = Span::millis(1_000, 1_200);
+    })
+    .await;
     let bare = caller.order(Scenario::NoPackagesYet);
     let seen = caller.see(&bare).await;
     assert_eq!(seen["packageInformation"], Value::Null);
@@ -336,6 +340,6 @@ async fn malformed_requests_are_told_so() {
             "{query}"
         );
     }
-    let counts = caller.simulator.ledger().requests[&Remote::BuyWithPrime];
+    let counts = caller.simulator.ledger().requests[&Remote::BuyWithPrime].clone();
     assert_eq!(counts.received, 8);
 }

@@ -1,94 +1,14 @@
-//! Calls that go wrong, as the caller sees them.
+//! Chaos by seed: which calls go wrong, and what lags.
 
-use countermand_simulator::{Chaos, Fault, Remote, Scenario, Span};
+use std::collections::BTreeMap;
+
+use countermand_simulator::{
+    Chaos, Fault, FaultKind, Operation, Remote, RequestCounts, Scenario, Span,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{CANCEL, Caller, ORDER_QUERY, cancellation, eventually, refunds, swift};
-
-fn cancel_body(order: &str, alias: &str) -> String {
-    json!({
-        "query": CANCEL,
-        "variables": {
-            "by": { "orderId": order },
-            "input": { "aliases": [{ "aliasId": alias, "aliasType": "EXT_CANCEL_ID" }] }
-        }
-    })
-    .to_string()
-}
-
-#[tokio::test]
-async fn a_lost_request_has_no_effect_and_no_answer() {
-    let caller = Caller::quick().await;
-    let order = caller.order(Scenario::Happy);
-    caller
-        .simulator
-        .force(Remote::BuyWithPrime, Fault::RequestLost, 1);
-    let error = caller.post(cancel_body(&order, "a")).await.unwrap_err();
-    assert!(error.is_request(), "{error:?}");
-    let ledger = caller.simulator.ledger();
-    assert!(ledger.cancels.is_empty());
-    let counts = ledger.requests[&Remote::BuyWithPrime];
-    assert_eq!((counts.received, counts.requests_lost), (1, 1));
-    // The next call is answered again.
-    assert_eq!(*cancellation(&caller.see(&order).await), Value::Null);
-}
-
-#[tokio::test]
-async fn a_lost_answer_leaves_the_effect() {
-    let caller = Caller::quick().await;
-    let order = caller.order(Scenario::Happy);
-    caller
-        .simulator
-        .force(Remote::BuyWithPrime, Fault::AnswerLost, 1);
-    let error = caller.post(cancel_body(&order, "a")).await.unwrap_err();
-    assert!(error.is_request(), "{error:?}");
-    let ledger = caller.simulator.ledger();
-    assert_eq!(ledger.cancels.len(), 1);
-    assert!(ledger.cancels[0].accepted);
-    assert_eq!(
-        cancellation(&caller.see(&order).await)["aliases"][0]["aliasId"],
-        "a"
-    );
-}
-
-#[tokio::test]
-async fn the_other_faults_and_what_they_leave() {
-    let caller = Caller::quick().await;
-    for (fault, status, effect) in [
-        (Fault::Unavailable, StatusCode::SERVICE_UNAVAILABLE, false),
-        (
-            Fault::ErrorAfterEffect,
-            StatusCode::INTERNAL_SERVER_ERROR,
-            true,
-        ),
-        (
-            Fault::Throttled { retry_after_s: 7 },
-            StatusCode::TOO_MANY_REQUESTS,
-            false,
-        ),
-        (Fault::Slow { delay_ms: 30 }, StatusCode::OK, true),
-    ] {
-        let order = caller.order(Scenario::Happy);
-        caller.simulator.force(Remote::BuyWithPrime, fault, 1);
-        let began = std::time::Instant::now();
-        let answer = caller.post(cancel_body(&order, "a")).await.unwrap();
-        assert_eq!(answer.status(), status, "{fault:?}");
-        match fault {
-            Fault::Throttled { .. } => assert_eq!(answer.headers()["retry-after"], "7"),
-            Fault::Slow { delay_ms } => {
-                assert!(began.elapsed().as_millis() >= u128::from(delay_ms));
-            }
-            _ => {}
-        }
-        let cancels = caller.simulator.ledger().cancels;
-        assert_eq!(
-            cancels.iter().any(|call| call.order_id == order),
-            effect,
-            "{fault:?}"
-        );
-    }
-}
+use crate::support::{Caller, ORDER_QUERY, cancellation, eventually, refunds, swift};
 
 #[tokio::test]
 async fn every_remote_can_go_wrong() {
@@ -155,7 +75,7 @@ fn calm_seed(calls: u64) -> u64 {
         .find(|seed| {
             (0..calls).all(|call| {
                 let fault = |remote| {
-                    countermand_simulator::fault(*seed, Chaos::Light, remote, call, Span::ZERO)
+                    countermand_simulator::fault(*seed, Chaos::Light, remote, call, &swift())
                 };
                 fault(Remote::BuyWithPrime) == Fault::None
             })
@@ -163,55 +83,83 @@ fn calm_seed(calls: u64) -> u64 {
         .unwrap()
 }
 
-/// A whole refund under chaos, by a caller that looks before it repeats: faults occur, and are
-/// counted as the pure function says.
 #[tokio::test]
-async fn faults_are_those_of_the_seed() {
-    for chaos in [Chaos::Light, Chaos::Heavy] {
+async fn faults_are_those_of_the_seed_and_of_the_level_of_the_remote() {
+    const CALLS: u64 = 60;
+    for (chaos, of_remote) in [
+        (Chaos::Light, None),
+        (Chaos::Heavy, None),
+        (Chaos::None, Some(Chaos::Heavy)),
+        (Chaos::Heavy, Some(Chaos::None)),
+    ] {
         let caller = Caller::start(|options| {
             options.pace = swift();
             options.seed = 11;
             options.chaos = chaos;
+            if let Some(of_remote) = of_remote {
+                let remotes = [
+                    (Remote::BuyWithPrime, of_remote),
+                    (Remote::Token, Chaos::None),
+                ];
+                options.chaos_per_remote.extend(remotes);
+            }
         })
         .await;
+        let drawn = |call| {
+            let chaos = of_remote.unwrap_or(chaos);
+            countermand_simulator::fault(11, chaos, Remote::BuyWithPrime, call, &swift())
+        };
         let order = caller.order(Scenario::Happy);
         let body = json!({ "query": ORDER_QUERY, "variables": { "by": { "orderId": order } } });
-        for _ in 0..120 {
-            let _ = caller.post(body.to_string()).await;
+        let mut expected = BTreeMap::new();
+        let mut call = 0;
+        while call < CALLS {
+            let before = caller.simulator.counters().requests;
+            let is_silent = matches!(
+                drawn(call),
+                Fault::NeverAnswered
+                    | Fault::NeverAnsweredAfterEffect
+                    | Fault::LateEffect { hang: true, .. }
+            );
+            let counted = async || {
+                let counts = caller.simulator.counters().requests;
+                let counts = counts.get(&Remote::BuyWithPrime)?;
+                (is_silent && counts.received > call).then_some(())
+            };
+            tokio::select! {
+                biased;
+                // Most answers are none.
+                _ = caller.post(body.to_string()) => {}
+                () = eventually(counted) => {}
+            }
+            let after = caller.simulator.counters().requests;
+            let of = |counts: &BTreeMap<Remote, RequestCounts>| {
+                let counts = counts
+                    .get(&Remote::BuyWithPrime)
+                    .cloned()
+                    .unwrap_or_default();
+                (counts.received, counts.while_down)
+            };
+            let (before, after) = (of(&before), of(&after));
+            // Refused, or cut, while the remote is down.
+            if after.0 == before.0 || after.1 > before.1 {
+                call += after.0 - before.0;
+                continue;
+            }
+            if let Some(kind) = drawn(call).kind() {
+                *expected.entry(kind).or_insert(0) += 1;
+            }
+            call += 1;
         }
-        let counts = caller.simulator.ledger().requests[&Remote::BuyWithPrime];
-        assert_eq!(counts.received, 120);
-        let expected = |is: fn(&Fault) -> bool| {
-            (0..120)
-                .map(|call| {
-                    countermand_simulator::fault(
-                        11,
-                        chaos,
-                        Remote::BuyWithPrime,
-                        call,
-                        swift().slow_answer,
-                    )
-                })
-                .filter(is)
-                .count() as u64
-        };
-        assert_eq!(
-            counts.requests_lost,
-            expected(|fault| *fault == Fault::RequestLost)
-        );
-        assert_eq!(
-            counts.answers_lost,
-            expected(|fault| *fault == Fault::AnswerLost)
-        );
-        assert_eq!(
-            counts.throttled,
-            expected(|fault| matches!(fault, Fault::Throttled { .. }))
-        );
-        assert_eq!(
-            counts.slow,
-            expected(|fault| matches!(fault, Fault::Slow { .. }))
-        );
-        assert!(counts.requests_lost > 0 && counts.answers_lost > 0);
+        let counts = &caller.simulator.ledger().requests[&Remote::BuyWithPrime];
+        let struck: BTreeMap<FaultKind, u64> = counts
+            .faults
+            .iter()
+            .map(|(kind, struck)| (*kind, struck.calls()))
+            .collect();
+        assert_eq!(struck, expected, "{chaos} {of_remote:?}");
+        assert_eq!(struck.is_empty(), of_remote == Some(Chaos::None));
+        assert_eq!(counts.operations[&Operation::ReadOrder], counts.received);
     }
 }
 
@@ -229,7 +177,7 @@ async fn a_listing_lags_under_chaos_and_catches_up() {
                         Chaos::Light,
                         Remote::Refunds,
                         call,
-                        Span::ZERO,
+                        &swift(),
                     ) == Fault::None
                 })
             })

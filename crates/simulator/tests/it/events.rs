@@ -34,7 +34,12 @@ async fn hear(State(sink): State<Sink>, headers: HeaderMap, body: String) -> Sta
             return StatusCode::SERVICE_UNAVAILABLE;
         }
     }
-    let event = serde_json::from_str(&body).unwrap();
+    let event: Value = serde_json::from_str(&body).unwrap();
+    // An SQS message holds an event in its turn.
+    let event = match event.get("Body") {
+        None => event,
+        Some(body) => serde_json::from_str(body.as_str().unwrap()).unwrap(),
+    };
     sink.heard.lock().unwrap().push(event);
     StatusCode::ACCEPTED
 }

@@ -280,6 +280,9 @@ pub(crate) fn swift() -> countermand_simulator::Pace {
         visibility_lag: Span::millis(1, 20),
         listing_lag: Span::millis(1, 20),
         slow_answer: Span::millis(5, 20),
+        drip: Span::millis(5, 20),
+        late_effect: Span::millis(5, 40),
+        downtime: Span::millis(5, 30),
         ..Pace::quick()
     }
 }

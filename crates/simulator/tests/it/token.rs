@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countermand_simulator::Remote;
+use countermand_simulator::{Fault, FaultKind, Remote};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ async fn wrong_credentials_are_401_and_counted() {
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     let (status, _) = ask(&caller, "grant_type=password").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    let counts = caller.simulator.ledger().requests[&Remote::Token];
+    let counts = caller.simulator.ledger().requests[&Remote::Token].clone();
     assert_eq!((counts.received, counts.unauthorized), (3, 1));
 }
 
@@ -101,4 +101,60 @@ async fn a_foreign_token_is_401_and_a_foreign_target_is_denied() {
         crate::support::error(&answer)["errorType"],
         "AccessDeniedError"
     );
+}
+
+const GOOD: &str =
+    "grant_type=client_credentials&client_id=simulated-client&client_secret=simulated-secret";
+
+#[tokio::test]
+async fn the_life_of_a_token_can_be_told_in_odd_ways() {
+    let caller = Caller::quick().await;
+    for (fault, told) in [
+        (Fault::TokenLifeZero, Some(json!(0))),
+        (Fault::TokenLifeAbsent, None),
+        (Fault::TokenLifeText, Some(json!("900"))),
+    ] {
+        caller.simulator.force(Remote::Token, fault, 1);
+        let (status, body) = ask(&caller, GOOD).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(body.get("expires_in"), told.as_ref());
+        assert!(is_good(&caller, &body).await);
+        let counted = caller.simulator.counters().struck(fault.kind().unwrap());
+        assert_eq!((counted.reads, counted.mutations), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_token_can_die_before_its_time() {
+    let caller = Caller::quick().await;
+    let fault = Fault::TokenExpiresEarly { after_ms: 300 };
+    caller.simulator.force(Remote::Token, fault, 1);
+    let (_, body) = ask(&caller, GOOD).await;
+    assert_eq!(body["expires_in"], 900);
+    assert!(is_good(&caller, &body).await);
+    crate::support::eventually(async || (!is_good(&caller, &body).await).then_some(())).await;
+    let counted = caller.simulator.counters();
+    assert_eq!(counted.struck(FaultKind::TokenExpiresEarly).reads, 1);
+}
+
+#[tokio::test]
+async fn a_token_can_be_somebody_elses() {
+    let caller = Caller::quick().await;
+    caller.simulator.force(Remote::Token, Fault::Foreign, 1);
+    let (status, body) = ask(&caller, GOOD).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!is_good(&caller, &body).await);
+}
+
+async fn is_good(caller: &Caller, token: &Value) -> bool {
+    let answer = caller
+        .client
+        .post(&caller.simulator.endpoints().graphql)
+        .bearer_auth(token["access_token"].as_str().unwrap())
+        .header("x-api-target-id", &caller.simulator.credentials().target_id)
+        .body(r#"{"query":"{__typename}"}"#)
+        .send()
+        .await
+        .unwrap();
+    answer.status() == StatusCode::OK
 }
