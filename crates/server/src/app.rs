@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::auth::{Caller, Need, Token, admit};
 use crate::problem::Problem;
-use crate::{cancellations, events, layers};
+use crate::{cancellations, events, layers, observations};
 
 /// Requests that are worked on at once; more are refused.
 const REQUESTS_MAX: usize = 512;
@@ -74,6 +74,7 @@ pub(crate) fn routes(handle: Handle, options: Options, only_local: bool) -> Rout
             "/v1/cancellations/{id}/history",
             get(cancellations::history),
         )
+        .route("/v1/cancellations/{id}/report", get(cancellations::report))
         .route("/v1/cancellations/{id}/retry", post(cancellations::retry))
         .route(
             "/v1/cancellations/{id}/withdraw",
@@ -85,6 +86,7 @@ pub(crate) fn routes(handle: Handle, options: Options, only_local: bool) -> Rout
         )
         .route("/v1/cancellations/{id}/notes", post(cancellations::note))
         .route("/v1/events", post(events::ingest))
+        .route("/v1/observations", post(observations::create))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(app.clone(), layers::bounds));
@@ -110,11 +112,11 @@ async fn ready(State(app): State<App>) -> Response {
     if !app.handle.is_running() {
         return stopping().into_response();
     }
-    if let Some((ago, _)) = app.handle.commit_failure()
+    if let Some((ago, why)) = app.handle.commit_failure()
         && ago < UNREADY_FOR
     {
-        let detail = "the store could not keep what it was given last";
-        return Problem::unavailable("store_unavailable", detail, wait).into_response();
+        let detail = format!("the store could not keep what it was given last: {why}");
+        return Problem::unavailable("store_unavailable", &detail, wait).into_response();
     }
     match timeout(wait, app.handle.reader().ping()).await {
         Ok(Ok(())) => match app.handle.troubled().len() {

@@ -6,7 +6,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countermand::{
-    CancelOutcome, CancellationPage, Conflict, Draft, Fact, HistoryEntry, InstanceId, Money, View,
+    CancelOutcome, CancellationPage, CaseReport, Conflict, Draft, Fact, HistoryEntry, InstanceId,
+    Money, View,
 };
 use serde::Serialize;
 
@@ -53,7 +54,7 @@ fn conflicting(conflict: Conflict) -> Problem {
     }
 }
 
-fn located(status: StatusCode, view: &View) -> Response {
+pub(crate) fn located(status: StatusCode, view: &View) -> Response {
     let mut response = (status, Json(view)).into_response();
     if let Some(location) = location(&view.id) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -98,6 +99,18 @@ pub(crate) async fn history(
     app.admit(&headers, Need::Read)?;
     let items = app.handle.history(&query::id(path)?).await?;
     Ok(Json(History { items }))
+}
+
+/// A cancellation in plain language.
+pub(crate) async fn report(
+    State(app): State<App>,
+    path: IdPath,
+    headers: HeaderMap,
+) -> Result<Json<CaseReport>, Problem> {
+    app.admit(&headers, Need::Read)?;
+    // Only by its own id, as everywhere below this path.
+    let view = app.handle.get(&query::id(path)?).await?;
+    Ok(Json(app.handle.reader().report(view.id.as_str()).await?))
 }
 
 pub(crate) async fn retry(
@@ -169,6 +182,7 @@ fn fact(fields: &mut Fields) -> Option<Fact> {
         "rejected" => Some(Fact::Rejected),
         "not_sent" => Some(Fact::NotSent),
         "oms_told" => Some(Fact::OmsTold),
+        "event_wrong" => Some(Fact::EventWrong),
         "refund_paid" => {
             let refund_id = fields.parsed("refundId");
             let payment_id = fields.parsed("paymentId");
@@ -185,7 +199,7 @@ fn fact(fields: &mut Fields) -> Option<Fact> {
         "" => None,
         _ => {
             let detail = "must be one of cancelled, rejected, not_sent, refund_paid, \
-                          refund_not_due, oms_told";
+                          refund_not_due, oms_told, event_wrong";
             fields.refuse("fact", "invalid", detail);
             None
         }
@@ -247,21 +261,8 @@ impl Order {
         Ok(Self { id, caller, fields })
     }
 
-    /// Who acts: whoever the caller says, else the token's name.
     fn actor(&mut self) -> String {
-        let named = self.fields.text("actor");
-        if let Some(name) = &named {
-            let sound = !name.trim().is_empty()
-                && name.chars().count() <= ACTOR_MAX
-                && !name.chars().any(char::is_control);
-            if !sound {
-                let detail = format!("must have 1 to {ACTOR_MAX} characters, none a control one");
-                self.fields.refuse("actor", "invalid", detail);
-            }
-        }
-        named
-            .or_else(|| self.caller.0.clone())
-            .unwrap_or_else(|| NOBODY.to_owned())
+        actor(&mut self.fields, &self.caller)
     }
 
     fn check_note(&mut self, field: &str, text: Option<&str>) {
@@ -279,8 +280,25 @@ impl Order {
     }
 }
 
+/// Who acts: whoever the caller says, else the token's name.
+pub(crate) fn actor(fields: &mut Fields, caller: &Caller) -> String {
+    let named = fields.text("actor");
+    if let Some(name) = &named {
+        let sound = !name.trim().is_empty()
+            && name.chars().count() <= ACTOR_MAX
+            && !name.chars().any(char::is_control);
+        if !sound {
+            let detail = format!("must have 1 to {ACTOR_MAX} characters, none a control one");
+            fields.refuse("actor", "invalid", detail);
+        }
+    }
+    named
+        .or_else(|| caller.0.clone())
+        .unwrap_or_else(|| NOBODY.to_owned())
+}
+
 /// The body, which must be one JSON object.
-async fn object(headers: &HeaderMap, body: Body) -> Result<Fields, Problem> {
+pub(crate) async fn object(headers: &HeaderMap, body: Body) -> Result<Fields, Problem> {
     body::require_json(headers)?;
     let bytes = body::read(headers, body, BODY_MAX).await?;
     Fields::of(json::read(&bytes)?)

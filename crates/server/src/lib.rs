@@ -13,6 +13,7 @@ mod cancellations;
 mod events;
 mod json;
 mod layers;
+mod observations;
 mod patience;
 mod problem;
 mod query;

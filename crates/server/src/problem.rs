@@ -210,7 +210,11 @@ impl From<Error> for Problem {
             },
             Error::BadCursor => Self::bad_request("cursor", error.to_string()),
             Error::Overloaded { retry_after } => {
-                Self::unavailable("overloaded", "too much is waiting", retry_after)
+                let seconds = retry_after.as_secs().max(1);
+                let detail = format!(
+                    "too much is waiting to be stored; the same request again is safe, in {seconds} s"
+                );
+                Self::unavailable("overloaded", &detail, retry_after)
             }
             Error::Defect { detail } => {
                 tracing::error!(%detail, "a request could not be carried out");

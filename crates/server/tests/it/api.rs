@@ -46,6 +46,10 @@ async fn a_cancellation_is_asked_for_and_shown() {
     );
     assert_eq!(first["input"]["type"], "requested");
     assert_eq!(first["accepted"], true);
+    let report = api.get(&format!("{location}/report")).await.json();
+    let codes: Vec<_> = report["sections"].as_array().unwrap().iter().collect();
+    assert_eq!(codes[0]["code"], "request");
+    assert_eq!(report["cancellationId"], id.as_str());
 }
 
 #[tokio::test]
@@ -260,6 +264,11 @@ async fn roles() {
         (
             Method::GET,
             "/v1/cancellations/nobody/history",
+            [401, 404, 404, 403],
+        ),
+        (
+            Method::GET,
+            "/v1/cancellations/nobody/report",
             [401, 404, 404, 403],
         ),
         (Method::POST, list, [401, 403, 202, 403]),

@@ -4,5 +4,7 @@
 mod api;
 mod bad_input;
 mod listening;
+mod observations;
+mod overload;
 mod readiness;
 mod support;

@@ -24,6 +24,7 @@ async fn scratch(store: &MemoryStore) {
         version: row.body.version,
         emissions: None,
         trace_context: None,
+        spend: None,
     };
     let mut body = row.body;
     r#"{"phase":"nowhere"}"#.clone_into(&mut body.state);

@@ -97,7 +97,15 @@ pub(crate) async fn engine() -> Handle {
 }
 
 pub(crate) async fn engine_on(store: MemoryStore) -> Handle {
+    engine_with(store, countermand::runner::Options::default()).await
+}
+
+pub(crate) async fn engine_with(
+    store: MemoryStore,
+    options: countermand::runner::Options,
+) -> Handle {
     Countermand::on(store)
+        .options(options)
         .target("bp-1".parse().unwrap(), Down)
         .refunds(Down)
         .oms(Down)
