@@ -5,12 +5,13 @@
     reason = "comments of flags are printed as they stand"
 )]
 
+mod parse;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countermand::{
     CancellationReason, InstanceId, Money, OrderId, PaymentId, RefundId, STATES, Status,
@@ -18,19 +19,22 @@ use countermand::{
 use countermand_simulator::Chaos;
 use url::Url;
 
+use parse::{actor, amount, chaos, duration, reasons, statuses, token, wait, words};
+
+/// What the program's end means; the same for every command.
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 no such thing, \
+    4 refused or in conflict, 5 finished but not cancelled, 6 the store cannot be used, \
+    7 the configuration is wrong, 8 still under way, 9 the daemon cannot be reached.";
+
 /// Durable order cancellations for Buy with Prime.
 #[derive(Debug, Parser)]
 #[command(
     name = "countermand",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     disable_help_subcommand = false
 )]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 no such thing, 4 refused or in conflict, \
-    5 finished but not cancelled, 6 the store cannot be used, 7 the configuration is wrong, \
-    8 still under way, 9 the daemon cannot be reached."
-)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -68,6 +72,10 @@ pub(crate) enum Command {
     List(List),
     /// Show one cancellation: where it is, why, what happens next and when
     Show(Show),
+    /// Tell one cancellation in plain language: who asked, what happened, what is next
+    Report(Report),
+    /// Follow changes: those of all cancellations, or one's until it is finished
+    Watch(Watch),
     /// Try again now what stopped or waits after a failure
     Retry(Retry),
     /// Give a cancellation up, while nothing was sent
@@ -78,6 +86,8 @@ pub(crate) enum Command {
     Note(Note),
     /// Take in events: EventBridge envelopes, webhook bodies or SQS messages, one or many
     Event(Event),
+    /// Look at orders whose events may have been lost; never cancels
+    Observe(Observe),
     /// Replay every history, compare it with every row, check the invariants
     Verify,
     /// Count cancellations per state and status
@@ -92,6 +102,10 @@ pub(crate) enum Command {
     /// Look after the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Write man pages, one per command
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +189,20 @@ pub(crate) struct Show {
     pub(crate) history: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The cancellation's id, or the order's: then the live one, else the newest
+    #[arg(value_name = "ID|ORDER_ID", value_parser = token)]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Only this cancellation, by its id or the order's, until it is finished
+    #[arg(value_name = "ID", value_parser = token)]
+    pub(crate) id: Option<String>,
+}
+
 /// Who did it.
 #[derive(Debug, Args)]
 pub(crate) struct Actor {
@@ -196,7 +224,7 @@ pub(crate) struct Withdraw {
     /// The cancellation
     pub(crate) id: InstanceId,
     /// Why, for the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = words)]
     pub(crate) note: Option<String>,
     #[command(flatten)]
     pub(crate) actor: Actor,
@@ -210,7 +238,7 @@ pub(crate) struct Resolve {
     #[arg(long, value_name = "FACT")]
     pub(crate) fact: FactName,
     /// How you know it, for the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = words)]
     pub(crate) note: String,
     /// The refund (refund_paid, refund_not_due)
     #[arg(long, value_name = "ID", required_if_eq_any = [("fact", "refund_paid"), ("fact", "refund_not_due")])]
@@ -218,11 +246,21 @@ pub(crate) struct Resolve {
     /// The payment's id at whoever paid (refund_paid)
     #[arg(long, value_name = "ID", required_if_eq("fact", "refund_paid"))]
     pub(crate) payment_id: Option<PaymentId>,
-    /// How much was paid, such as "43.99 USD" (refund_paid)
-    #[arg(long, value_name = "AMOUNT", required_if_eq("fact", "refund_paid"), value_parser = money)]
-    pub(crate) amount: Option<Money>,
+    /// How much was paid, such as "43.99 USD"; the currency may be left out where the refund's is
+    /// known (refund_paid)
+    #[arg(long, value_name = "AMOUNT", required_if_eq("fact", "refund_paid"), value_parser = amount)]
+    pub(crate) amount: Option<Amount>,
     #[command(flatten)]
     pub(crate) actor: Actor,
+}
+
+/// An amount as people write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Amount {
+    /// With its currency.
+    Whole(Money),
+    /// A sound number, in the currency of whatever it is about.
+    Bare(String),
 }
 
 /// The facts that a person may supply.
@@ -241,6 +279,8 @@ pub(crate) enum FactName {
     RefundNotDue,
     /// The OMS knows everything that it was still to be told
     OmsTold,
+    /// What an event named is not there
+    EventWrong,
 }
 
 #[derive(Debug, Args)]
@@ -248,6 +288,7 @@ pub(crate) struct Note {
     /// The cancellation
     pub(crate) id: InstanceId,
     /// What to write down
+    #[arg(value_parser = words)]
     pub(crate) text: String,
     #[command(flatten)]
     pub(crate) actor: Actor,
@@ -261,11 +302,44 @@ pub(crate) struct Event {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Observe {
+    /// The orders
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        value_name = "ORDER_ID"
+    )]
+    pub(crate) order_ids: Vec<OrderId>,
+    /// Many at once: one id a line, JSON lines or CSV; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The target, where several are configured
+    #[arg(long, value_name = "ID")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Where to; created when it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Diagram {
     /// In which language
     #[arg(long, value_enum, default_value_t = DiagramFormat::Mermaid)]
     pub(crate) format: DiagramFormat,
-    /// Mark where this cancellation is
+    /// Mark where this cancellation is, by its id or the order's
     #[arg(long, value_name = "ID|ORDER_ID", value_parser = token)]
     pub(crate) of: Option<String>,
 }
@@ -275,6 +349,8 @@ pub(crate) struct Diagram {
 pub(crate) enum DiagramFormat {
     Mermaid,
     Dot,
+    /// A picture that stands alone; with --of also the way it came
+    Svg,
 }
 
 #[derive(Debug, Args)]
@@ -299,70 +375,44 @@ pub(crate) enum Db {
     Info,
     /// Create the store, or bring it to the newest schema
     Migrate,
+    /// Copy the store to a new file, also while a daemon runs
+    Backup(Backup),
+    /// Make a store of a backup; whatever is unfinished in it looks before it acts
+    Restore(Restore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The backup; no file of this name may be there
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Move a store that is there aside
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Check the configuration and tell everything that is wrong with it
-    Check,
+    Check(ConfigCheck),
     /// Print the effective configuration, secrets hidden
     Show,
     /// Print a complete example that works against `countermand simulate`
     Example,
 }
 
-fn chaos() -> impl TypedValueParser<Value = Chaos> {
-    PossibleValuesParser::new(["none", "light", "heavy"]).try_map(|text| Chaos::from_str(&text))
-}
-
-fn reasons() -> impl TypedValueParser<Value = CancellationReason> {
-    PossibleValuesParser::new(CancellationReason::ALL.map(CancellationReason::as_str))
-        .try_map(|text| CancellationReason::from_str(&text))
-}
-
-fn statuses() -> impl TypedValueParser<Value = Status> {
-    PossibleValuesParser::new(["running", "waiting", "attention", "finished"]).map(|text| {
-        match &*text {
-            "running" => Status::Running,
-            "waiting" => Status::Waiting,
-            "attention" => Status::Attention,
-            _ => Status::Finished,
-        }
-    })
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; examples are 30s, 5m, 2h"))
-}
-
-fn wait(text: &str) -> Result<Wait, String> {
-    if text == "forever" {
-        return Ok(Wait(None));
-    }
-    duration(text).map(|limit| Wait(Some(limit)))
-}
-
-/// Cancellation ids and order ids have one alphabet.
-fn token(text: &str) -> Result<String, String> {
-    InstanceId::new(text)
-        .map(|id| id.to_string())
-        .map_err(|error| error.to_string())
-}
-
-fn actor(text: &str) -> Result<String, String> {
-    let fits = !text.trim().is_empty()
-        && text.chars().count() <= 64
-        && !text.chars().any(char::is_control);
-    fits.then(|| text.to_owned())
-        .ok_or_else(|| "must be 1 to 64 characters without control characters".to_owned())
-}
-
-fn money(text: &str) -> Result<Money, String> {
-    let (amount, currency) = text
-        .trim()
-        .split_once(char::is_whitespace)
-        .ok_or("must be an amount and a currency, such as \"43.99 USD\"")?;
-    Money::parse(amount, currency.trim()).map_err(|error| error.to_string())
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConfigCheck {
+    /// Try it on the remotes too: token, one read, schema, reach. Changes nothing there
+    #[arg(long)]
+    pub(crate) online: bool,
 }
 
 #[cfg(test)]

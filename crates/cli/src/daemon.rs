@@ -136,6 +136,13 @@ impl Api {
         read(&answer.body)
     }
 
+    /// Has an order looked at. True when that began just now.
+    pub(crate) async fn observe(&self, order: &Value) -> Result<(View, bool), Failure> {
+        let answer = self.post("/v1/observations", order).await?;
+        let created = answer.status == StatusCode::ACCEPTED;
+        Ok((read(&answer.body)?, created))
+    }
+
     /// Takes in events.
     pub(crate) async fn ingest(&self, events: Vec<u8>) -> Result<Ingested, Failure> {
         let answer = self.call(Method::POST, "/v1/events", Some(events)).await?;

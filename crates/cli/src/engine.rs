@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countermand::buy_with_prime::Settings;
+use countermand::buy_with_prime::{Client, Settings};
 use countermand::core::Backoff;
-use countermand::runner::{Limits, Options, Rate, Retry};
+use countermand::runner::{BreakerLimits, Limits, Options, Rate, Retry, SpendLimits};
 use countermand::store::SqliteStore;
 use countermand::{
     Countermand, Handle, HttpOms, HttpOptions, HttpRefundProvider, Pace, Target, TargetId, Terms,
@@ -16,7 +16,7 @@ use crate::daemon::chain;
 use crate::exit::{Exit, Failure};
 use crate::store::Mode;
 
-/// Remote name of Buy with Prime in the runner's limits.
+/// Remote name of Buy with Prime in the runner's limits; its parts are the targets.
 const BUY_WITH_PRIME: &str = countermand::core::cancellation::effect::BUY_WITH_PRIME;
 
 /// Starts the engine on an open store.
@@ -25,9 +25,7 @@ pub(crate) async fn start(
     store: SqliteStore,
     mode: Mode,
 ) -> Result<Handle, Failure> {
-    let refunds =
-        HttpRefundProvider::new(http_options(&config.refunds.url, config.refunds.timeouts))
-            .map_err(|error| refused("[refunds]", &error))?;
+    let refunds = refund_provider(config)?;
     let oms = HttpOms::new(
         http_options(&config.oms.url, config.oms.timeouts),
         &config.oms.secret,
@@ -52,6 +50,12 @@ pub(crate) async fn start(
         .map_err(|error| Failure::new(Exit::Failed, chain(&error)))
 }
 
+/// The way to the refund provider.
+pub(crate) fn refund_provider(config: &Config) -> Result<HttpRefundProvider, Failure> {
+    HttpRefundProvider::new(http_options(&config.refunds.url, config.refunds.timeouts))
+        .map_err(|error| refused("[refunds]", &error))
+}
+
 /// What was checked with the configuration can only be refused where the two checks differ.
 fn refused(section: &str, error: &dyn std::error::Error) -> Failure {
     Failure::new(Exit::Config, format!("{section}: {}", chain(error)))
@@ -65,25 +69,32 @@ fn http_options(url: &url::Url, timeouts: Timeouts) -> HttpOptions {
     }
 }
 
-fn connect(target: &TargetConfig) -> Result<Target, Failure> {
-    let id: TargetId = target
-        .id
-        .parse()
-        .map_err(|error| refused("[buy_with_prime]", &error))?;
+/// The way to Buy with Prime, for one target.
+pub(crate) fn client(target: &TargetConfig) -> Result<Client, Failure> {
     let settings = Settings {
         endpoint: target.endpoint.clone(),
         token_endpoint: target.token_endpoint.clone(),
         client_id: target.client_id.clone(),
         client_secret: target.client_secret.clone(),
-        target_id: id.clone(),
+        target_id: target_id(target)?,
         target_header: target.header.clone(),
         api_version: target.api_version.clone(),
         extra_headers: Vec::new(),
         request_timeout: target.timeouts.request,
     };
-    let client = countermand::connect(settings, target.timeouts.connect)
-        .map_err(|error| refused("[buy_with_prime]", &error))?;
-    let mut common = Target::new(id, client);
+    countermand::connect(settings, target.timeouts.connect)
+        .map_err(|error| refused("[buy_with_prime]", &error))
+}
+
+fn target_id(target: &TargetConfig) -> Result<TargetId, Failure> {
+    target
+        .id
+        .parse()
+        .map_err(|error| refused("[buy_with_prime]", &error))
+}
+
+fn connect(target: &TargetConfig) -> Result<Target, Failure> {
+    let mut common = Target::new(target_id(target)?, client(target)?);
     common.visibility_lag = Some(target.visibility_lag);
     common.alias_type = Some(target.alias_type.clone());
     Ok(common)
@@ -132,19 +143,30 @@ fn options(config: &Config, mode: Mode) -> Options {
             ((*effect).to_owned(), retry)
         })
         .collect();
-    // The engine knows one Buy with Prime: with several targets the slowest limit holds for all.
-    let rate = config
+    // Nobody is left alone for longer than the longest wait between two tries.
+    let breaker = BreakerLimits::default();
+    let longest = config.retry.values().map(|retry| retry.max).max();
+    let longest = longest.unwrap_or(breaker.open_max);
+    let spared = Limits {
+        breaker: BreakerLimits {
+            open: breaker.open.min(longest),
+            open_max: breaker.open_max.min(longest),
+            ..breaker
+        },
+        ..Limits::default()
+    };
+    // Each target has a rate limit and a circuit breaker of its own.
+    let remotes = config
         .targets
         .iter()
-        .filter_map(|target| Rate::per_second(target.rate_limit))
-        .max_by_key(|rate| rate.period);
-    let remotes = BTreeMap::from([(
-        BUY_WITH_PRIME.to_owned(),
-        Limits {
-            rate,
-            ..Limits::default()
-        },
-    )]);
+        .map(|target| {
+            let limits = Limits {
+                rate: Rate::per_second(target.rate_limit),
+                ..spared
+            };
+            (format!("{BUY_WITH_PRIME}/{}", target.id), limits)
+        })
+        .collect();
     Options {
         concurrency: config.runner.concurrency as usize,
         held: match mode {
@@ -159,7 +181,12 @@ fn options(config: &Config, mode: Mode) -> Options {
         budget: amazon,
         budget_of,
         retry_of,
+        remote: spared,
         remotes,
+        spending: SpendLimits {
+            payments_per_hour: Some(config.limits.payouts_per_hour.into()),
+            amount_per_day: config.limits.payout_amount_per_day.clone(),
+        },
         ..defaults
     }
 }

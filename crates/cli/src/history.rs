@@ -30,7 +30,7 @@ pub(crate) fn timeline(entries: &[HistoryEntry]) -> String {
 }
 
 /// An input in a few words.
-fn describe(entry: &HistoryEntry) -> String {
+pub(crate) fn describe(entry: &HistoryEntry) -> String {
     let Ok(input) = serde_json::from_str::<Value>(entry.input.get()) else {
         return entry.input_type();
     };
@@ -84,6 +84,7 @@ fn describe(entry: &HistoryEntry) -> String {
             number("from"),
             number("to")
         ),
+        "restored" => "the store was restored from a backup: to be looked at again".to_owned(),
         "event_received" => format!("event{}", colon(&event_type(&input))),
         "timer_fired" => format!("waited too long: {}", text("timer")),
         "attention_raised" => {

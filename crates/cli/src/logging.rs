@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
+use crate::output::Guarded;
 
 /// For the daemon: as `[log]` says. A second installation changes nothing.
 pub(crate) fn install(log: &Log) {
@@ -22,7 +23,7 @@ pub(crate) fn install(log: &Log) {
         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || Guarded::new(std::io::stderr(), json))
         // Would be told on stderr too, by a macro that panics where that fails: a log on a full
         // disk would end whatever task had something to say.
         .log_internal_errors(false)

@@ -7,10 +7,15 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
 
-/// Characters that a terminal acts upon instead of showing them, and those that turn text around.
+/// Characters that a terminal acts upon instead of showing them, those that turn text around, and
+/// those that stay invisible.
 fn is_active(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Makes text from elsewhere safe to print: nothing in it moves the cursor or the eye.
@@ -35,8 +40,14 @@ pub(crate) fn escape(text: &str) -> String {
 /// for the control characters of ASCII).
 pub(crate) fn json_line(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(value)?;
+    Ok(escape_json(text))
+}
+
+/// JSON with everything escaped that a terminal would act upon. Whatever is active stands within a
+/// string of it: between its tokens JSON has only blanks and line breaks.
+fn escape_json(text: String) -> String {
     if !text.chars().any(is_active) {
-        return Ok(text);
+        return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -50,7 +61,46 @@ pub(crate) fn json_line(value: &impl Serialize) -> Result<String, serde_json::Er
             safe.push(c);
         }
     }
-    Ok(safe)
+    safe
+}
+
+/// Where log lines pass on their way to stderr. The log's own formatter escapes some of what remotes
+/// send, and lets line breaks and what turns text around pass.
+pub(crate) struct Guarded<W> {
+    to: W,
+    json: bool,
+}
+
+impl<W> Guarded<W> {
+    /// For lines of JSON, or for people.
+    pub(crate) fn new(to: W, json: bool) -> Self {
+        Self { to, json }
+    }
+}
+
+impl<W: Write> Write for Guarded<W> {
+    /// Takes the lines of one event, as the log's formatter hands them over.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let (line, end) = match text.strip_suffix('\n') {
+            Some(line) => (line, "\n"),
+            None => (&*text, ""),
+        };
+        let safe = if self.json {
+            escape_json(line.to_owned())
+        } else {
+            // An escape character is the formatter's own, for colour: it leaves none in what it
+            // was given.
+            let parts: Vec<String> = line.split('\u{1b}').map(escape).collect();
+            parts.join("\u{1b}")
+        };
+        self.to.write_all(format!("{safe}{end}").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// The program's data.
@@ -139,5 +189,35 @@ mod tests {
         assert!(line.chars().all(|c| !is_active(c)), "{line}");
         assert_eq!(serde_json::from_str::<String>(&line).unwrap(), nasty);
         assert_eq!(escape("Grüße, 日本"), "Grüße, 日本");
+    }
+
+    #[test]
+    fn every_mark_that_turns_text_around_is_escaped() {
+        // UAX #9: the explicit formatting characters, and the implicit marks.
+        let marks = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+        assert!(escape(marks).is_ascii(), "{:?}", escape(marks));
+        let line = json_line(&marks).unwrap();
+        assert!(line.is_ascii(), "{line:?}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), marks);
+    }
+
+    #[test]
+    fn an_event_of_the_log_is_one_line_and_moves_nothing() {
+        let guarded = |json, text: &str| {
+            let mut out = Vec::new();
+            let mut writer = Guarded::new(&mut out, json);
+            writer.write_all(text.as_bytes()).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let text = guarded(
+            false,
+            "\u{1b}[33m WARN\u{1b}[0m a\r\nforged \u{202e}b\u{9b}\n",
+        );
+        assert_eq!(
+            text,
+            "\u{1b}[33m WARN\u{1b}[0m a\\r\\nforged \\u{202e}b\\u{9b}\n"
+        );
+        let line = guarded(true, "{\"error\":\"a\u{202e}\u{9b}\"}\n");
+        assert_eq!(line, "{\"error\":\"a\\u202e\\u009b\"}\n");
     }
 }

@@ -1,9 +1,11 @@
 //! Cancellations for people: texts and tables of 80 columns.
 
+mod commands;
+
 use std::time::Duration;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use countermand::{Status, Timestamp, View};
+use countermand::{NeedView, Status, Timestamp, View};
 
 use crate::output::escape;
 
@@ -136,14 +138,18 @@ fn next(view: &View, now: Timestamp) -> String {
         (Status::Finished, _) => "nothing".to_owned(),
         (Status::Running, _) => "at once".to_owned(),
         (Status::Attention, None) => "nothing before a person acts".to_owned(),
-        (Status::Attention, Some(at)) => {
-            format!(
-                "the next look is {} ({at}); a person is needed",
-                relative(at, now)
-            )
-        }
-        (Status::Waiting, Some(at)) => format!("the next look is {} ({at})", relative(at, now)),
+        (Status::Attention, Some(at)) => format!("{}; a person is needed", look(at, now)),
+        (Status::Waiting, Some(at)) => look(at, now),
         (Status::Waiting, None) => "waits".to_owned(),
+    }
+}
+
+/// When the next look is.
+fn look(at: Timestamp, now: Timestamp) -> String {
+    if at > now {
+        format!("the next look is {} ({at})", relative(at, now))
+    } else {
+        "the next look is due now".to_owned()
     }
 }
 
@@ -183,19 +189,24 @@ pub(crate) fn show(view: &View, now: Timestamp) -> String {
         let amount = refund
             .amount
             .as_ref()
-            .map_or_else(String::new, |amount| format!(" of {amount}"));
+            .map_or_else(|| "no amount".to_owned(), ToString::to_string);
+        let total = refund
+            .total_at_amazon
+            .as_ref()
+            .map_or_else(String::new, |total| format!(" (its total there: {total})"));
         let payment = refund.payment_id.as_ref().map_or_else(
-            || ", not paid by us".to_owned(),
+            || ", no payment known".to_owned(),
             |id| format!(", paid as {}", escape(id.as_str())),
         );
         let reported = refund.reported.as_ref().map_or_else(
-            || ", not reported".to_owned(),
-            |state| format!(", reported {}", escape(state)),
+            || ", not reported by us".to_owned(),
+            |state| format!(", reported {} by us", escape(state)),
         );
+        // A long id has a line of its own, to be copied.
         rows.push((
             "refund",
             format!(
-                "{}{amount}: {}{payment}{reported}",
+                "{}\n{amount}, {} at Amazon{total}{payment}{reported}",
                 escape(refund.id.as_str()),
                 escape(&refund.state)
             ),
@@ -206,22 +217,32 @@ pub(crate) fn show(view: &View, now: Timestamp) -> String {
             "last error",
             format!(
                 "{}{}, {}: {}",
-                escape(&error.effect),
+                short_ids(&escape(&error.effect), view),
                 // What was read well but showed nothing is no failure of the call.
                 match view.attempt {
                     0 => String::new(),
                     count => format!(", failure {count} in a row"),
                 },
                 relative(error.at, now),
-                escape(&error.message)
+                short_ids(&escape(&error.message), view)
             ),
         ));
     }
-    if let Some(attention) = &view.attention {
+    let needs = needs(view);
+    for need in &needs {
         rows.push((
             "attention",
-            format!("{}, since {}", escape(&attention.why), attention.since),
+            format!(
+                "{}, since {} ({}):\n{}",
+                escape(&need.code),
+                need.since,
+                relative(need.since, now),
+                short_ids(&escape(&need.detail), view)
+            ),
         ));
+        if !need.meanwhile.is_empty() {
+            rows.push(("meanwhile", escape(&need.meanwhile)));
+        }
     }
     rows.push(("next", next(view, now)));
     rows.push((
@@ -244,53 +265,49 @@ pub(crate) fn show(view: &View, now: Timestamp) -> String {
         table.add_row([name.to_owned(), value]);
     }
     let mut text = format!("cancellation {}\n{}", view.id, print(table));
-    if let Some(attention) = &view.attention
-        && !attention.suggest.is_empty()
-    {
-        text.push_str("you can\n");
-        for suggestion in &attention.suggest {
-            text.push_str(&pasteable(&command_line(suggestion, view.id.as_str())));
-        }
-    }
+    text.push_str(&commands::commands(view));
     text
 }
 
-/// A command in lines of 80 columns that a shell takes together as they stand.
-fn pasteable(command: &str) -> String {
-    let (mut text, mut line) = (String::new(), "  ".to_owned());
-    let mut words = command.split(' ').peekable();
-    while let Some(word) = words.next() {
-        // A flag and its value stay together.
-        let mut piece = word.to_owned();
-        if word.starts_with("--")
-            && let Some(value) = words.next_if(|next| !next.starts_with("--"))
-        {
-            piece.push(' ');
-            piece.push_str(value);
-        }
-        let width = line.chars().count() + 1 + piece.chars().count();
-        if !line.trim().is_empty() && width + 2 > usize::from(WIDTH) {
-            text.push_str(&line);
-            text.push_str(" \\\n");
-            "    ".clone_into(&mut line);
-        }
-        if !line.trim().is_empty() {
-            line.push(' ');
-        }
-        line.push_str(&piece);
+/// Everything that a person is needed for.
+fn needs(view: &View) -> Vec<NeedView> {
+    let Some(attention) = &view.attention else {
+        return Vec::new();
+    };
+    if !attention.needs.is_empty() {
+        return attention.needs.clone();
     }
-    text.push_str(&line);
-    text.push('\n');
-    text
+    // An older daemon tells of the oldest alone.
+    let (code, detail) = attention
+        .why
+        .split_once(": ")
+        .unwrap_or((&attention.why, "no particulars"));
+    vec![NeedView {
+        code: code.to_owned(),
+        since: attention.since,
+        detail: detail.to_owned(),
+        meanwhile: String::new(),
+        suggest: attention.suggest.clone(),
+    }]
 }
 
-/// A suggestion as it can be typed: with the program's name, and the id where it says `ID`.
-fn command_line(suggestion: &str, id: &str) -> String {
-    let words: Vec<&str> = suggestion
-        .split(' ')
-        .map(|word| if word == "ID" { id } else { word })
-        .collect();
-    format!("countermand {}", escape(&words.join(" ")))
+/// Long ids of refunds, shortened where the text is there to be read: in full they stand beside
+/// `refund` and in the commands.
+fn short_ids(text: &str, view: &View) -> String {
+    let named = view.attention.iter().flat_map(|attention| {
+        let commands = attention.suggest.iter();
+        commands.filter_map(|command| {
+            let (_, rest) = command.split_once("--refund ")?;
+            rest.split(' ').next()
+        })
+    });
+    let ids = view.refunds.iter().map(|refund| refund.id.as_str());
+    ids.chain(named)
+        .filter(|id| id.len() > 16 && id.is_ascii())
+        .fold(text.to_owned(), |text, id| {
+            let begin: String = id.chars().take(8).collect();
+            text.replace(id, &format!("{begin}..."))
+        })
 }
 
 #[cfg(test)]
@@ -308,7 +325,14 @@ mod tests {
         "reason": "OTHER", "additionalComments": "red\u001b[31m not blue", "requestedBy": "web shop",
         "inDoubt": true,
         "attention": { "since": "2026-01-01T00:00:00.000Z", "why": "key_expired: a person must look",
-            "suggest": ["retry ID", "resolve ID --fact refund_not_due --refund R --note TEXT"] },
+            "suggest": ["resolve ID --fact refund_not_due --refund 0123456789abcdef0 --note TEXT", "retry ID"],
+            "needs": [
+                { "code": "key_expired", "since": "2026-01-01T00:00:00.000Z",
+                  "detail": "refund 0123456789abcdef0 is not\u001b[31m known", "meanwhile": "nothing is paid",
+                  "suggest": ["resolve ID --fact refund_not_due --refund 0123456789abcdef0 --note TEXT"] },
+                { "code": "attempts_exhausted", "since": "2026-01-01T00:00:05.000Z",
+                  "detail": "the OMS is deaf", "meanwhile": "everything else goes on", "suggest": ["retry ID"] }
+            ] },
         "rejection": { "why": "refused", "detail": "by\u202e Amazon" },
         "refunds": [
             { "id": "R", "state": "PENDING", "amount": { "amount": "43.99", "currencyCode": "USD" },
@@ -336,18 +360,32 @@ comments      red\\u{1b}[31m not blue
 state         refund: its refunds are being paid and reported
 status        attention
 why           refused: by\\u{202e} Amazon
-refund        R of 43.99 USD: PENDING, not paid by us, not reported
-refund        S: SUCCESS, paid as p-1, reported SUCCESS
+refund        R
+              43.99 USD, PENDING at Amazon, no payment known, not reported by
+              us
+refund        S
+              no amount, SUCCESS at Amazon, paid as p-1, reported SUCCESS by
+              us
 last error    pay_refund, failure 3 in a row, 10s ago: 503\\nService
               Unavailable
-attention     key_expired: a person must look, since 2026-01-01T00:00:00.000Z
+attention     key_expired, since 2026-01-01T00:00:00.000Z (10s ago):
+              refund 01234567... is not\\u{1b}[31m known
+meanwhile     nothing is paid
+attention     attempts_exhausted, since 2026-01-01T00:00:05.000Z (5s ago):
+              the OMS is deaf
+meanwhile     everything else goes on
 next          the next look is in 1m 20s (2026-01-01T00:01:30.000Z); a person
               is needed
 began         2025-12-31T22:00:00.000Z (2h 0m ago)
 changed       2026-01-01T00:00:00.000Z (revision 12)
 you can
-  countermand retry c-1
-  countermand resolve c-1 --fact refund_not_due --refund R --note TEXT
+  If the money is not to be paid back, say so:
+   countermand resolve c-1 --fact refund_not_due --refund 0123456789abcdef0 \\
+     --note TEXT
+  Once the cause is mended, have it tried again:
+   countermand retry c-1
+Put your own words for those in capitals, in quotes where they have blanks:
+an AMOUNT is such as \"43.99 USD\", the TEXT says how you know it.
 ";
         assert_eq!(shown, expected);
         assert!(shown.lines().all(|line| line.chars().count() <= 80));
@@ -382,33 +420,5 @@ you can
         quiet.attempt = 0;
         let shown = show(&quiet, quiet.updated_at);
         assert!(!shown.contains("failure 0"), "{shown}");
-    }
-
-    #[test]
-    fn suggestions_can_be_pasted() {
-        let command = format!(
-            "countermand resolve {} --fact refund_paid --refund {} --payment-id P --amount A --note TEXT",
-            "c".repeat(36),
-            "r".repeat(64)
-        );
-        let shown = pasteable(&command);
-        assert!(shown.lines().count() > 1, "{shown}");
-        assert!(
-            shown.lines().all(|line| line.chars().count() <= 80),
-            "{shown}"
-        );
-        // What the shell makes of it: a backslash at the end of a line joins it with the next.
-        let joined = shown.replace("\\\n", "");
-        let words: Vec<&str> = joined.split_whitespace().collect();
-        assert_eq!(words.join(" "), command);
-    }
-
-    #[test]
-    fn suggestions_can_be_typed() {
-        assert_eq!(command_line("retry ID", "c-1"), "countermand retry c-1");
-        assert_eq!(
-            command_line("resolve ID --fact not_sent --note TEXT", "c-1"),
-            "countermand resolve c-1 --fact not_sent --note TEXT"
-        );
     }
 }

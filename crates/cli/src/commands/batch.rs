@@ -13,10 +13,11 @@ use super::operate::user_name;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, escape, tell};
+use crate::signals::{Interrupt, NOT_ASKED, NOT_KNOWN};
 use crate::store::{self, Access, Mode};
 
 /// About 100,000 requests.
-const FILE_MAX: u64 = 32 * 1024 * 1024;
+pub(super) const FILE_MAX: u64 = 32 * 1024 * 1024;
 
 /// A request and the line it began on.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,32 +47,19 @@ pub(super) async fn run(
     let bytes = read(file, FILE_MAX)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::new(Exit::Usage, "the file is not valid UTF-8"))?;
-    let lines = parse(&text, target, config).map_err(|problems| {
-        let shown = problems
-            .iter()
-            .take(50)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("\n");
-        Failure::new(
-            Exit::Usage,
-            format!(
-                "{} lines are wrong; nothing was asked for\n{shown}",
-                problems.len()
-            ),
-        )
-    })?;
-    let access = store::access(config, Mode::StoreOnly).await?;
+    let lines = parse(&text, target, config).map_err(|problems| wrong_lines(&problems))?;
+    let mut interrupt = Interrupt::install()?;
+    let access = store::access(config, Mode::StoreOnly);
+    let access = interrupt.unless(NOT_ASKED, access).await?;
     let mut refused = 0_usize;
     let mut result = Ok(());
     for line in &lines {
-        let told = ask(&access, line).await;
-        match told {
+        match interrupt.unless(NOT_KNOWN, ask(&access, line)).await {
             Ok(told) => {
                 refused += usize::from(told.result == "refused");
                 result = print(&told, out);
             }
-            Err(failure) => result = Err(at(line, failure)),
+            Err(failure) => result = Err(at(line.number, failure)),
         }
         if result.is_err() {
             break;
@@ -88,9 +76,27 @@ pub(super) async fn run(
     Ok(Exit::Refused)
 }
 
-fn at(line: &Line, failure: Failure) -> Failure {
+/// Every wrong line, as far as a person reads.
+pub(super) fn wrong_lines(problems: &[String]) -> Failure {
+    const SHOWN: usize = 50;
+    let mut message = match problems.len() {
+        1 => "one line is wrong; nothing was asked for".to_owned(),
+        count => format!("{count} lines are wrong; nothing was asked for"),
+    };
+    for problem in problems.iter().take(SHOWN) {
+        message.push('\n');
+        message.push_str(problem);
+    }
+    if problems.len() > SHOWN {
+        message.push_str("\n…");
+    }
+    Failure::new(Exit::Usage, message)
+}
+
+/// The failure, with the line on which it came.
+pub(super) fn at(number: usize, failure: Failure) -> Failure {
     Failure {
-        message: format!("line {}: {}", line.number, failure.message),
+        message: format!("line {number}: {}", failure.message),
         ..failure
     }
 }
@@ -265,7 +271,10 @@ fn csv(text: &str) -> Parsed {
 }
 
 /// The records of a CSV text (RFC 4180), each with the line it begins on; blank lines are skipped.
-fn records(text: &str, problems: &mut Vec<(usize, String)>) -> Vec<(usize, Vec<String>)> {
+pub(super) fn records(
+    text: &str,
+    problems: &mut Vec<(usize, String)>,
+) -> Vec<(usize, Vec<String>)> {
     let mut all = Vec::new();
     let (mut record, mut field) = (Vec::new(), String::new());
     let (mut line, mut begun_at) = (1, 1);

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::daemon::Api;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, tell};
+use crate::signals::{Interrupt, NOT_ASKED, NOT_KNOWN};
 use crate::store::{self, Access, Local, Mode};
 
 /// Between two looks at a cancellation that the daemon works on.
@@ -55,20 +56,24 @@ pub(super) async fn run(
     } else {
         Mode::StoreOnly
     };
-    match store::access(&config, mode).await? {
+    let mut interrupt = Interrupt::install()?;
+    let access = store::access(&config, mode);
+    match interrupt.unless(NOT_ASKED, access).await? {
         Access::Daemon(api) => {
-            let (view, created) = unless_interrupted(api.cancel(&as_json(&draft))).await?;
+            let body = as_json(&draft);
+            let asked = interrupt.unless(NOT_KNOWN, api.cancel(&body));
+            let (view, created) = asked.await?;
             announce(&view, created, out);
             match arguments.wait {
                 None => finish(&view, None, out),
                 Some(limit) => {
-                    let view = follow(&api, view, limit).await?;
+                    let view = follow(&api, view, limit, &mut interrupt).await?;
                     finish(&view, Some(()), out)
                 }
             }
         }
         Access::Here(local) => {
-            let result = here(&local, &draft, arguments.wait, out).await;
+            let result = here(&local, &draft, arguments.wait, out, &mut interrupt).await;
             local.close().await;
             let view = result?;
             finish(&view, arguments.wait.map(|_| ()), out)
@@ -148,7 +153,12 @@ fn ending(view: &View) -> Exit {
 }
 
 /// Waits for the end of a cancellation that the daemon drives.
-async fn follow(api: &Api, mut view: View, limit: Wait) -> Result<View, Failure> {
+async fn follow(
+    api: &Api,
+    mut view: View,
+    limit: Wait,
+    interrupt: &mut Interrupt,
+) -> Result<View, Failure> {
     let deadline = limit.0.and_then(|limit| Instant::now().checked_add(limit));
     let mut pause = LOOK_FIRST;
     loop {
@@ -161,13 +171,13 @@ async fn follow(api: &Api, mut view: View, limit: Wait) -> Result<View, Failure>
         }
         tokio::select! {
             biased;
-            () = interrupted() => return Ok(view),
+            () = interrupt.came() => return Ok(view),
             () = sleep(left.map_or(pause, |left| left.min(pause))) => {}
         }
         view = tokio::select! {
             biased;
             // A daemon that hangs must not keep the person waiting.
-            () = interrupted() => return Ok(view),
+            () = interrupt.came() => return Ok(view),
             read = api.get(view.id.as_str()) => read.map_err(|failure| stored(&view, failure))?,
         };
         pause = pause.saturating_mul(2).min(LOOK_MAX);
@@ -197,13 +207,14 @@ async fn here(
     draft: &Draft,
     wait: Option<Wait>,
     out: &Output,
+    interrupt: &mut Interrupt,
 ) -> Result<View, Failure> {
-    let view = match local
-        .handle
-        .cancel(draft, Some(&user_name()))
-        .await
-        .map_err(|error| store::failure(&error))?
-    {
+    let user = user_name();
+    let asked = async {
+        let outcome = local.handle.cancel(draft, Some(&user)).await;
+        outcome.map_err(|error| store::failure(&error))
+    };
+    let view = match interrupt.unless(NOT_KNOWN, asked).await? {
         CancelOutcome::Created(view) => {
             announce(&view, true, out);
             view
@@ -220,7 +231,7 @@ async fn here(
     let end = local.handle.wait(&view.id, Until::Settled);
     let ended = tokio::select! {
         biased;
-        () = interrupted() => None,
+        () = interrupt.came() => None,
         ended = timeout(limit.0.unwrap_or(Duration::MAX), end) => ended.ok(),
     };
     match ended {
@@ -230,26 +241,5 @@ async fn here(
             .get(&view.id)
             .await
             .map_err(|error| store::failure(&error)),
-    }
-}
-
-/// Ctrl-C while the answer is awaited: what became of the request is not known.
-async fn unless_interrupted<T>(
-    asking: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::select! {
-        biased;
-        () = interrupted() => Err(Failure::new(
-            Exit::Failed,
-            "interrupted: whether the request was stored is not known; the same command again is safe",
-        )),
-        asked = asking => asked,
-    }
-}
-
-/// Ctrl-C: the wait ends, the cancellation stays.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

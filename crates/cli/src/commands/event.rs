@@ -9,9 +9,15 @@ use super::configuration;
 use crate::args::{Event, Global};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, escape};
+use crate::signals::Interrupt;
 use crate::store::{self, Access, Mode};
 use crate::view;
 
+/// Of a delivery that has not left yet.
+const NOT_TAKEN: &str = "nothing was taken in";
+/// Of a delivery whose answer did not come.
+const NOT_KNOWN: &str =
+    "whether the events were stored is not known; the same command again is safe";
 /// As much as the HTTP API takes.
 const EVENTS_MAX: u64 = 1024 * 1024;
 
@@ -22,12 +28,18 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let config = configuration(global)?;
     let text = read(&arguments.file, EVENTS_MAX)?;
-    let ingested = match store::access(&config, Mode::Existing).await? {
-        Access::Daemon(api) => api.ingest(text).await?,
+    let mut interrupt = Interrupt::install()?;
+    let access = store::access(&config, Mode::Existing);
+    let ingested = match interrupt.unless(NOT_TAKEN, access).await? {
+        Access::Daemon(api) => interrupt.unless(NOT_KNOWN, api.ingest(text)).await?,
         Access::Here(local) => {
-            let done = local.handle.ingest(&text, "cli").await;
+            let taking = async {
+                let taken = local.handle.ingest(&text, "cli").await;
+                taken.map_err(|error| store::failure(&error))
+            };
+            let done = interrupt.unless(NOT_KNOWN, taking).await;
             local.close().await;
-            done.map_err(|error| store::failure(&error))?
+            done?
         }
     };
     print(&ingested, out)?;

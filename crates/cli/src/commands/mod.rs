@@ -2,17 +2,23 @@
 
 mod batch;
 mod cancel;
+mod completions;
 mod config;
 mod db;
 mod diagram;
 mod event;
 mod list;
+mod man;
+mod observe;
+mod online;
 mod operate;
+mod report;
 mod serve;
 mod show;
 mod simulate;
 mod stats;
 mod verify;
+mod watch;
 
 pub(crate) use simulate::OMS_SECRET;
 
@@ -28,17 +34,22 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     let mut out = Output::new(global.json);
     let exit = match command {
-        Command::Config(command) => config::run(command, &global, &mut out),
+        Command::Config(command) => block_on(config::run(command, &global, &mut out)),
+        Command::Completions(arguments) => completions::run(&arguments, &mut out),
+        Command::Man(arguments) => man::run(&arguments, &mut out),
         Command::Demo(arguments) => block_on(crate::demo::run(&arguments, &mut out)),
         Command::Serve(arguments) => block_on(serve::run(&arguments, &global)),
         Command::Cancel(arguments) => block_on(cancel::run(&arguments, &global, &mut out)),
         Command::List(arguments) => block_on(list::run(&arguments, &global, &mut out)),
         Command::Show(arguments) => block_on(show::run(&arguments, &global, &mut out)),
+        Command::Report(arguments) => block_on(report::run(&arguments, &global, &mut out)),
+        Command::Watch(arguments) => block_on(watch::run(&arguments, &global, &mut out)),
         Command::Retry(arguments) => block_on(operate::retry(&arguments, &global, &mut out)),
         Command::Withdraw(arguments) => block_on(operate::withdraw(&arguments, &global, &mut out)),
         Command::Resolve(arguments) => block_on(operate::resolve(&arguments, &global, &mut out)),
         Command::Note(arguments) => block_on(operate::note(&arguments, &global, &mut out)),
         Command::Event(arguments) => block_on(event::run(&arguments, &global, &mut out)),
+        Command::Observe(arguments) => block_on(observe::run(&arguments, &global, &mut out)),
         Command::Verify => block_on(verify::run(&global, &mut out)),
         Command::Stats => block_on(stats::run(&global, &mut out)),
         Command::Diagram(arguments) => block_on(diagram::run(&arguments, &global, &mut out)),
@@ -59,7 +70,10 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
                 format!("the runtime cannot be started: {error}"),
             )
         })?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(async {
+        crate::signals::outlive_file_size_limits();
+        work.await
+    });
     // Whatever still runs is of no consequence: what had to be durable is.
     runtime.shutdown_background();
     result

@@ -1,12 +1,13 @@
 //! The operator's inputs: `retry`, `withdraw`, `resolve`, `note`.
 
-use countermand::{Fact, InstanceId, View};
+use countermand::{Fact, InstanceId, Money, View};
 use serde_json::{Map, Value, json};
 
 use super::{configuration, show};
-use crate::args::{Actor, FactName, Global, Note, Resolve, Retry, Withdraw};
+use crate::args::{Actor, Amount, FactName, Global, Note, Resolve, Retry, Withdraw};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::signals::Interrupt;
 use crate::store::{self, Access, Mode};
 
 /// What an operator does.
@@ -41,8 +42,14 @@ pub(super) async fn resolve(
     global: &Global,
     out: &mut Output,
 ) -> Result<Exit, Failure> {
+    flags_belong(arguments)?;
+    let paid = match &arguments.amount {
+        None => None,
+        Some(Amount::Whole(amount)) => Some(*amount),
+        Some(Amount::Bare(number)) => Some(in_its_currency(number, arguments, global).await?),
+    };
     let order = Order::Resolve {
-        fact: fact(arguments)?,
+        fact: fact(arguments, paid)?,
         note: arguments.note.clone(),
     };
     run(&arguments.id, order, &arguments.actor, global, out).await
@@ -59,10 +66,34 @@ pub(super) async fn note(
     run(&arguments.id, order, &arguments.actor, global, out).await
 }
 
-/// The fact with its particulars; clap has seen to it that they are there.
-fn fact(arguments: &Resolve) -> Result<Fact, Failure> {
-    let missing =
-        |flag: &str| Failure::new(Exit::Usage, format!("{flag} is required with this fact"));
+/// A bare number as money, in the refund's currency, which only the cancellation knows.
+async fn in_its_currency(
+    number: &str,
+    arguments: &Resolve,
+    global: &Global,
+) -> Result<Money, Failure> {
+    let config = configuration(global)?;
+    let reader = store::reader(&config).await?;
+    let found = reader.find(arguments.id.as_str()).await;
+    let view = found.map_err(|error| store::failure(&error))?;
+    let named = arguments.refund.as_ref();
+    let refund = view.refunds.iter().find(|it| Some(&it.id) == named);
+    let known = refund.and_then(|refund| refund.amount.or(refund.total_at_amazon));
+    let Some(known) = known else {
+        let shown = named.map_or_else(String::new, |id| format!(" of refund {id}"));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "the currency{shown} is not known here: give it with the amount, such as --amount \"{number} USD\""
+            ),
+        ));
+    };
+    Money::parse(number, known.currency().as_str())
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+/// Particulars that do not go with the fact are a mistake.
+fn flags_belong(arguments: &Resolve) -> Result<(), Failure> {
     let of_refund = matches!(
         arguments.fact,
         FactName::RefundPaid | FactName::RefundNotDue
@@ -80,12 +111,20 @@ fn fact(arguments: &Resolve) -> Result<Fact, Failure> {
             ));
         }
     }
+    Ok(())
+}
+
+/// The fact with its particulars; clap has seen to it that they are there.
+fn fact(arguments: &Resolve, paid: Option<Money>) -> Result<Fact, Failure> {
+    let missing =
+        |flag: &str| Failure::new(Exit::Usage, format!("{flag} is required with this fact"));
     let refund = || arguments.refund.clone().ok_or_else(|| missing("--refund"));
     Ok(match arguments.fact {
         FactName::Cancelled => Fact::Cancelled,
         FactName::Rejected => Fact::Rejected,
         FactName::NotSent => Fact::NotSent,
         FactName::OmsTold => Fact::OmsTold,
+        FactName::EventWrong => Fact::EventWrong,
         FactName::RefundNotDue => Fact::RefundNotDue {
             refund_id: refund()?,
         },
@@ -95,7 +134,7 @@ fn fact(arguments: &Resolve) -> Result<Fact, Failure> {
                 .payment_id
                 .clone()
                 .ok_or_else(|| missing("--payment-id"))?,
-            amount: arguments.amount.ok_or_else(|| missing("--amount"))?,
+            amount: paid.ok_or_else(|| missing("--amount"))?,
         },
     })
 }
@@ -109,19 +148,40 @@ async fn run(
 ) -> Result<Exit, Failure> {
     let config = configuration(global)?;
     let actor = actor.actor.clone().unwrap_or_else(user_name);
-    let view = match store::access(&config, Mode::Existing).await? {
+    let mut interrupt = Interrupt::install()?;
+    let not_known = format!("whether it took effect is not known; `countermand show {id}` tells");
+    let access = store::access(&config, Mode::Existing);
+    let view = match interrupt.unless("nothing was changed", access).await? {
         Access::Daemon(api) => {
             let (action, body) = request(&order, &actor)?;
-            api.operate(id.as_str(), action, &body).await?
+            let acting = api.operate(id.as_str(), action, &body);
+            let done = interrupt.unless(&not_known, acting).await;
+            done.map_err(|failure| by_order(failure, id))?
         }
         Access::Here(local) => {
-            let done = here(&local.handle, id, order, &actor).await;
+            let acting = async {
+                let done = here(&local.handle, id, order, &actor).await;
+                done.map_err(|error| store::failure(&error))
+            };
+            let done = interrupt.unless(&not_known, acting).await;
             local.close().await;
-            done.map_err(|error| store::failure(&error))?
+            done.map_err(|failure| by_order(failure, id))?
         }
     };
     show::print(&view, out)?;
     Ok(Exit::Done)
+}
+
+/// An order may have had several cancellations, so what changes one wants its own id.
+fn by_order(failure: Failure, id: &InstanceId) -> Failure {
+    if failure.exit != Exit::Missing {
+        return failure;
+    }
+    let message = format!(
+        "{}; if that is an order's id, `countermand show {id}` prints the cancellation's",
+        failure.message
+    );
+    Failure { message, ..failure }
 }
 
 async fn here(

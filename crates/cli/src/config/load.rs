@@ -78,6 +78,9 @@ fn read_file(source: &Source) -> Result<(Option<PathBuf>, Table), Vec<Problem>> 
     let named = source.named_file();
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let refuse = |message: String| vec![Problem::new(Some(&path), &Origin::Default, None, message)];
+    if may_never_come(&path) {
+        return Err(refuse(NO_FILE.to_owned()));
+    }
     let mut file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
@@ -131,6 +134,19 @@ fn read_file(source: &Source) -> Result<(Option<PathBuf>, Table), Vec<Problem>> 
             )])
         }
     }
+}
+
+/// What is wrong with what [`may_never_come`].
+pub(super) const NO_FILE: &str = "is a pipe, a device or a socket, which may never give anything; name a regular file, or /dev/stdin";
+
+/// Is it something whose opening or reading may wait for ever? What the shell has opened already
+/// (`/dev/stdin`, and `/dev/fd/63` for `<(command)`) is as whoever started us wanted it.
+pub(super) fn may_never_come(path: &Path) -> bool {
+    let opened = ["/dev/stdin", "/dev/null"].map(Path::new).contains(&path)
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd");
+    let is_odd = |metadata: std::fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+    !opened && std::fs::metadata(path).is_ok_and(is_odd)
 }
 
 fn too_large() -> String {

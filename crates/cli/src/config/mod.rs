@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// `[policy]`.
     pub(crate) policy: Policy,
+    /// `[limits]`.
+    pub(crate) limits: Limits,
     /// `[retry]` and its sections, by the effect's name.
     pub(crate) retry: BTreeMap<&'static str, Retry>,
     /// `[runner]`.
@@ -99,6 +101,15 @@ pub(crate) struct Target {
     pub(crate) rate_limit: f64,
     /// How far the order query may lag.
     pub(crate) visibility_lag: Duration,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Payouts within an hour; 0: none.
+    pub(crate) payouts_per_hour: u32,
+    /// The sum of payouts within 24 hours, for each currency that has a limit.
+    pub(crate) payout_amount_per_day: Vec<countermand::core::Money>,
 }
 
 /// `[refunds]`.

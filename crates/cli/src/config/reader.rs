@@ -339,7 +339,9 @@ impl Section {
                 let texts = table
                     .iter()
                     .map(|(key, item)| match &item.raw {
-                        Raw::Text(text) | Raw::Env(text) => Some((key.clone(), text.clone())),
+                        Raw::Text(text) => Some((key.clone(), text.clone())),
+                        // Names of variables lost their case on the way here.
+                        Raw::Env(text) => Some((key.to_ascii_uppercase(), text.clone())),
                         Raw::Integer(number) => Some((key.clone(), number.to_string())),
                         _ => None,
                     })

@@ -6,11 +6,16 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::load::{NO_FILE, may_never_come};
+
 /// No secret of ours is longer.
 const SECRET_MAX: u64 = 64 * 1024;
 
 /// Reads a secret; one trailing line end is not part of it.
 pub(super) fn read(path: &Path) -> Result<SecretString, String> {
+    if may_never_come(path) {
+        return Err(format!("cannot read {}: it {NO_FILE}", path.display()));
+    }
     let file =
         File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let mut bytes = Vec::new();

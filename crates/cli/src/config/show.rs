@@ -27,12 +27,7 @@ pub(crate) fn as_toml(config: &Config) -> String {
             Origin::Env(name) => name.clone(),
             Origin::Default => "default".to_owned(),
         };
-        let caution = if shown.section == "limits" {
-            "; not enforced yet"
-        } else {
-            ""
-        };
-        let _ = writeln!(text, "{line:<50} # {place}{caution}");
+        let _ = writeln!(text, "{line:<50} # {place}");
     }
     text
 }

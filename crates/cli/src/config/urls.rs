@@ -1,7 +1,8 @@
 //! Which URLs may stand in a configuration.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
+use countermand::buy_with_prime::refused_address;
 use url::{Host, Url};
 
 /// Checks a URL of a remote; the message says what would be right.
@@ -63,27 +64,13 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// The cloud's metadata services outside the link-local range.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-
 fn never_allowed(host: &Host<&str>) -> Option<&'static str> {
     if let Host::Domain(name) = host {
         let name = name.trim_end_matches('.');
         let metadata = name == "metadata" || name.ends_with("metadata.google.internal");
         return metadata.then_some("a metadata service");
     }
-    match address(host)? {
-        IpAddr::V4(ip) if ip.is_link_local() => {
-            Some("a link-local address (where metadata services are)")
-        }
-        IpAddr::V4(METADATA_V4) | IpAddr::V6(METADATA_V6) => Some("a metadata service"),
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => Some("a link-local address"),
-        ip if ip.is_unspecified() => Some("the unspecified address"),
-        ip if ip.is_multicast() => Some("a multicast address"),
-        IpAddr::V4(ip) if ip.is_broadcast() => Some("the broadcast address"),
-        _ => None,
-    }
+    refused_address(address(host)?)
 }
 
 #[cfg(test)]

@@ -151,6 +151,9 @@ pending_alarm = "60s"
 refund_grace = "{grace}"
 patience = "30s"
 
+[limits]
+payouts_per_hour = 1000000
+
 [retry]
 initial = "50ms"
 max = "1s"

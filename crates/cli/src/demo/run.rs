@@ -220,7 +220,7 @@ impl Stage {
                 (best, moved) = (finished, Instant::now());
             }
             let looks_done =
-                live == 0 && finished >= orders.len() as u64 && self.events_are_delivered();
+                live == 0 && finished >= orders.len() as u64 && self.world_is_at_rest();
             if looks_done && covers(&reader, orders).await? {
                 quiet_looks += 1;
                 // An event may still be on its way into the store.
@@ -240,8 +240,12 @@ impl Stage {
         }
     }
 
-    fn events_are_delivered(&self) -> bool {
-        undelivered(&self.simulator.ledger()).next().is_none()
+    /// Is nothing going to happen any more that the engine has not heard of?
+    fn world_is_at_rest(&self) -> bool {
+        let ledger = self.simulator.ledger();
+        ledger.under_way == 0
+            && self.simulator.counters().late_effects_to_come == 0
+            && undelivered(&ledger).next().is_none()
     }
 
     /// What is not finished, and where it is.

@@ -150,3 +150,52 @@ fn a_file_that_others_can_read_is_warned_about() {
     let ran = place.run(&["config", "check"]).exits(0);
     assert!(ran.err.contains("chmod 600"), "{}", ran.err);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_is_refused_at_once() {
+    let place = Place::bare();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path().join("pipe"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let ran = place.run(&["--config", "pipe", "config", "check"]).exits(7);
+    assert!(
+        ran.err.contains("pipe: is a pipe") && ran.err.contains("name a regular file"),
+        "{}",
+        ran.err
+    );
+    run(place.command(&["list"]).env("COUNTERMAND_CONFIG", "pipe")).exits(7);
+    let ran = place.run(&["--config", "/dev/zero", "list"]).exits(7);
+    assert!(ran.err.contains("a device"), "{}", ran.err);
+    // A secret's file, too.
+    let config = std::fs::read_to_string(place.path().join("countermand.toml")).unwrap();
+    let config = config.replace(
+        "client_secret = \"simulated-secret\"",
+        "client_secret_file = \"pipe\"",
+    );
+    assert!(config.contains("client_secret_file = \"pipe\""));
+    place.write("countermand.toml", &config);
+    let ran = place.run(&["config", "check"]).exits(7);
+    assert!(ran.err.contains("client_secret_file"), "{}", ran.err);
+}
+
+/// What the shell has opened is as whoever typed it wanted it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_of_the_shells_is_read() {
+    let place = Place::bare();
+    let program = countermand();
+    let program = program.get_program().to_str().unwrap();
+    for script in [
+        "cat countermand.toml | \"$0\" --config /dev/stdin config check",
+        "\"$0\" --config /dev/stdin config check < countermand.toml",
+        "\"$0\" --config /dev/fd/5 config check 5< countermand.toml",
+    ] {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script, program]);
+        let ran = run(shell.current_dir(place.path())).exits(0);
+        assert!(ran.out.contains("no errors"), "{}", ran.out);
+    }
+}

@@ -218,3 +218,65 @@ fn a_daemon_whose_log_cannot_be_written_goes_on() {
     place.run(&["cancel", "SIM-happy-1", "--wait=30s"]).exits(0);
     assert_eq!(place.daemon().ends_with("-TERM"), 0);
 }
+
+#[test]
+fn an_amount_needs_no_currency_where_it_is_known() {
+    let mut place = Place::with_world();
+    let config = std::fs::read_to_string(place.path().join("countermand.toml")).unwrap();
+    let patient = config.replace("refund_grace = \"1s\"", "refund_grace = \"30s\"");
+    place.write("countermand.toml", &patient);
+    place.serve();
+    let view = place
+        .run(&[
+            "cancel",
+            "SIM-refund_partial_elsewhere-1",
+            "--wait=20s",
+            "--json",
+        ])
+        .exits(5)
+        .json();
+    let id = view["id"].as_str().unwrap();
+    // Somebody else has returned a part: what Amazon shows is no amount to pay.
+    let refund = &view["refunds"][0];
+    assert_eq!(refund["state"], "PARTIAL");
+    assert_eq!(refund["amount"], serde_json::Value::Null);
+    let part = &refund["totalAtAmazon"];
+    assert_eq!(part["currencyCode"], "USD");
+    let part: f64 = part["amount"].as_str().unwrap().parse().unwrap();
+    let whole = format!("{:.2}", 2.0 * part);
+    let paid = |refund: &str, amount: &str| {
+        place.run(&[
+            "resolve",
+            id,
+            "--fact",
+            "refund_paid",
+            "--refund",
+            refund,
+            "--payment-id",
+            "cheque-7",
+            "--amount",
+            amount,
+            "--note",
+            "by cheque",
+            "--json",
+        ])
+    };
+    let refund = refund["id"].as_str().unwrap();
+    let told = paid("r-none", "43.99").exits(2).error();
+    let message = told["message"].as_str().unwrap();
+    assert!(
+        message.contains("refund r-none") && message.ends_with("--amount \"43.99 USD\""),
+        "{message}"
+    );
+    paid(refund, &format!("{whole} EUR")).exits(4);
+    let resolved = paid(refund, &whole).exits(0).json();
+    let refund = &resolved["refunds"][0];
+    assert_eq!(
+        (
+            &refund["amount"]["amount"],
+            &refund["amount"]["currencyCode"]
+        ),
+        (&whole.as_str().into(), &"USD".into())
+    );
+    assert_eq!(refund["paymentId"], "cheque-7");
+}

@@ -5,9 +5,15 @@
     reason = "a test ends where something it needs fails"
 )]
 
+mod backups;
 mod common;
 mod config;
 mod demo;
 mod flow;
 mod local;
+mod observe;
+mod online;
+mod pages;
+mod story;
+mod surroundings;
 mod usage;

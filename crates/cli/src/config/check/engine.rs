@@ -6,7 +6,7 @@ use super::{HOUR, MINUTE, SECOND};
 use crate::config::notes::Notes;
 use crate::config::problem::quote;
 use crate::config::reader::Section;
-use crate::config::{Log, LogFormat, Policy, Retry, Runner, relations};
+use crate::config::{Limits, Log, LogFormat, Policy, Retry, Runner, relations};
 
 /// The effects whose retries can be set one by one.
 const EFFECTS: [&str; 5] = [
@@ -69,22 +69,24 @@ pub(super) fn policy(mut section: Section, notes: &mut Notes) -> Policy {
     }
 }
 
-/// The keys are fixed by the contract; the engine does not keep these limits yet, and says so.
-pub(super) fn limits(mut section: Section, notes: &mut Notes) {
-    section.integer(notes, "payouts_per_hour", 200, 1, 1_000_000);
+pub(super) fn limits(mut section: Section, notes: &mut Notes) -> Limits {
+    let payouts_per_hour = section.integer(notes, "payouts_per_hour", 200, 0, 1_000_000);
     let per_day = section.text_map(notes, "payout_amount_per_day");
+    let mut payout_amount_per_day = Vec::new();
     for (currency, amount) in &per_day {
-        if let Err(error) = countermand::core::Money::parse(amount, currency) {
-            let message = format!("{} = {}: {error}", quote(currency), quote(amount));
-            notes.problem("limits.payout_amount_per_day", message);
-        }
-    }
-    for key in ["limits.payouts_per_hour", "limits.payout_amount_per_day"] {
-        if notes.is_set(key) {
-            notes.warn(key, "is not enforced by this version yet");
+        match countermand::core::Money::parse(amount, currency) {
+            Ok(money) => payout_amount_per_day.push(money),
+            Err(error) => {
+                let message = format!("{} = {}: {error}", quote(currency), quote(amount));
+                notes.problem("limits.payout_amount_per_day", message);
+            }
         }
     }
     section.close(notes);
+    Limits {
+        payouts_per_hour,
+        payout_amount_per_day,
+    }
 }
 
 pub(super) fn retry(mut section: Section, notes: &mut Notes) -> BTreeMap<&'static str, Retry> {

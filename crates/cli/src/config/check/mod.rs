@@ -37,7 +37,7 @@ pub(super) fn build(
     let http = incoming::http(root.section(&mut notes, "http"), &mut notes, base);
     incoming::events(&mut notes, &mut root);
     let policy = engine::policy(root.section(&mut notes, "policy"), &mut notes);
-    engine::limits(root.section(&mut notes, "limits"), &mut notes);
+    let limits = engine::limits(root.section(&mut notes, "limits"), &mut notes);
     let retry = engine::retry(root.section(&mut notes, "retry"), &mut notes);
     let runner = engine::runner(root.section(&mut notes, "runner"), &mut notes);
     let log = engine::log(root.section(&mut notes, "log"), &mut notes);
@@ -55,6 +55,7 @@ pub(super) fn build(
         oms,
         http,
         policy,
+        limits,
         retry,
         runner,
         log,

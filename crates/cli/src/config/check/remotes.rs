@@ -18,6 +18,21 @@ fn placeholder_url() -> Result<Url, url::ParseError> {
     Url::parse("https://missing.invalid/")
 }
 
+/// Headers that every request has, and those of HTTP itself.
+const TAKEN_HEADERS: [&str; 11] = [
+    "accept",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+    "x-api-version",
+];
+
 pub(super) fn targets(notes: &mut Notes, root: &mut Section, base: &Path) -> Vec<Target> {
     let mut sections = root.sections(notes, "buy_with_prime");
     if sections.is_empty() {
@@ -63,6 +78,12 @@ fn target(mut section: Section, notes: &mut Notes, base: &Path) -> Option<Target
     if reqwest::header::HeaderName::from_bytes(target_header.as_bytes()).is_err() {
         let message = format!(
             "{} is no name of an HTTP header; the usual one is x-api-target-id",
+            quote(&target_header)
+        );
+        notes.problem(&section.full("target_header"), message);
+    } else if TAKEN_HEADERS.contains(&target_header.to_ascii_lowercase().as_str()) {
+        let message = format!(
+            "is {}, a header that has another meaning; the usual one is x-api-target-id",
             quote(&target_header)
         );
         notes.problem(&section.full("target_header"), message);

@@ -97,7 +97,7 @@ fn one_wrong_thing_is_told_with_its_place() {
             &["retry.attempts"],
         ),
         (
-            "[limits]\npayouts_per_hour = 0\n",
+            "[limits]\npayouts_per_hour = -1\n",
             &["limits.payouts_per_hour"],
         ),
         (
