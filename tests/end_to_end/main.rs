@@ -1,6 +1,11 @@
 //! The real daemon in a simulated world.
 
+mod attention;
+mod campaign;
+mod disk;
 mod harness;
+mod in_doubt;
+mod planted;
 
 use countermand_tests::Program;
 

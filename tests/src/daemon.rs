@@ -25,9 +25,25 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Daemon {
     child: Child,
     pid: Pid,
+    api: Api,
+    log: PathBuf,
+}
+
+/// A daemon that is still starting, or not even that. Killed when dropped.
+#[derive(Debug)]
+pub struct Starting {
+    child: Child,
+    pid: Pid,
+    log: PathBuf,
+    /// The length of the log before it wrote to it.
+    before: u64,
+}
+
+/// The way to a daemon's API, as an operator. Cheap to clone; outlives the daemon.
+#[derive(Debug, Clone)]
+pub struct Api {
     address: SocketAddr,
     http: reqwest::Client,
-    log: PathBuf,
 }
 
 /// What the API answered.
@@ -55,16 +71,16 @@ impl Answer {
     }
 }
 
-impl Daemon {
-    /// Starts it with this command line, in this directory.
-    pub(crate) async fn start(mut command: Command, directory: &Path) -> anyhow::Result<Self> {
+impl Starting {
+    /// Starts it with this command line, in this directory, and waits for nothing.
+    pub(crate) fn spawn(mut command: Command, directory: &Path) -> anyhow::Result<Self> {
         let log = directory.join("daemon.log");
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)?;
         let before = file.metadata()?.len();
-        let mut child = command
+        let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(file)
@@ -72,40 +88,122 @@ impl Daemon {
             .context("failed to start the daemon")?;
         let pid = child.id().context("the daemon ended at once")?;
         let pid = Pid::from_raw(i32::try_from(pid)?);
+        Ok(Self {
+            child,
+            pid,
+            log,
+            before,
+        })
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or does not get ready in time; the end of its log says why.
+    pub async fn ready(mut self) -> anyhow::Result<Daemon> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(WITHIN)
             .build()?;
         let deadline = Instant::now() + WITHIN;
         loop {
-            if let Some(status) = child.try_wait()? {
-                bail!("the daemon ended at its start: {status}; {}", tail(&log));
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "the daemon ended at its start: {status}; {}",
+                    tail(&self.log)
+                );
             }
-            if let Some(address) = listening(&log, before)
+            if let Some(address) = listening(&self.log, self.before)
                 && let Ok(answer) = http.get(format!("http://{address}/readyz")).send().await
                 && answer.status().is_success()
             {
-                return Ok(Self {
-                    child,
-                    pid,
-                    address,
-                    http,
-                    log,
+                return Ok(Daemon {
+                    child: self.child,
+                    pid: self.pid,
+                    api: Api { address, http },
+                    log: self.log,
                 });
             }
             ensure!(
                 Instant::now() < deadline,
                 "the daemon does not get ready; {}",
-                tail(&log)
+                tail(&self.log)
             );
             sleep(LOOK_AGAIN).await;
         }
     }
 
+    /// Ends it with SIGKILL, and waits until it is gone. Was it still there?
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> anyhow::Result<bool> {
+        let was_there = self.child.try_wait()?.is_none();
+        self.child
+            .kill()
+            .await
+            .context("failed to kill the daemon")?;
+        Ok(was_there)
+    }
+}
+
+impl Api {
+    /// Calls it; `path` begins with a slash.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = self
+            .http
+            .request(method, format!("http://{}{path}", self.address))
+            .bearer_auth(OPERATE);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await?;
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).with_context(|| format!("{path}: no JSON"))?
+        };
+        Ok(Answer { status, body })
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Posts.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+}
+
+impl Daemon {
     /// Where its API is.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.api.address
+    }
+
+    /// The way to its API.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        self.api.clone()
     }
 
     /// Its process.
@@ -120,6 +218,20 @@ impl Daemon {
     /// When the system does not say.
     pub fn has_ended(&mut self) -> anyhow::Result<bool> {
         Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Asks it to stop with SIGTERM, and waits for nothing.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        Ok(kill(self.pid, Signal::SIGTERM)?)
+    }
+
+    /// The end of its log, for whoever must explain something.
+    #[must_use]
+    pub fn log_ends(&self) -> String {
+        tail(&self.log)
     }
 
     /// Ends it with SIGKILL, and waits until it is gone.
@@ -159,22 +271,7 @@ impl Daemon {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
-        let mut request = self
-            .http
-            .request(method, format!("http://{}{path}", self.address))
-            .bearer_auth(OPERATE);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await?;
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).with_context(|| format!("{path}: no JSON"))?
-        };
-        Ok(Answer { status, body })
+        self.api.call(method, path, body).await
     }
 
     /// Reads.

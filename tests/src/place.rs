@@ -9,7 +9,7 @@ use countermand::buy_with_prime::http_client;
 use countermand_simulator::{Chaos, Credentials, Endpoints, Handle, Options, Simulator};
 use toml::{Table, Value};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Starting};
 use crate::program::{Program, Ran};
 
 /// The token with the role `operate`.
@@ -45,12 +45,18 @@ pub async fn simulator(
         .context("failed to start the simulator")
 }
 
-/// A directory with a configuration; removed when dropped.
+/// A directory with a configuration; removed when dropped, unless it was given or is kept.
 #[derive(Debug)]
 pub struct Place {
-    directory: tempfile::TempDir,
+    directory: Directory,
     program: Program,
     settings: Table,
+}
+
+#[derive(Debug)]
+enum Directory {
+    Temporary(tempfile::TempDir),
+    Given(PathBuf),
 }
 
 impl Place {
@@ -59,18 +65,40 @@ impl Place {
     /// # Errors
     /// When the directory or the file cannot be made.
     pub fn new(program: Program, world: &Handle) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("countermand-test-")
+            .tempdir()?;
+        Self::at(Directory::Temporary(directory), program, world)
+    }
+
+    /// The same in a directory that is there already, and that stays.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn within(directory: PathBuf, program: Program, world: &Handle) -> anyhow::Result<Self> {
+        Self::at(Directory::Given(directory), program, world)
+    }
+
+    fn at(directory: Directory, program: Program, world: &Handle) -> anyhow::Result<Self> {
         let settings = settings(world.endpoints(), world.credentials())
             .parse()
             .context("the configuration is no TOML")?;
         let place = Self {
-            directory: tempfile::Builder::new()
-                .prefix("countermand-test-")
-                .tempdir()?,
+            directory,
             program,
             settings,
         };
         place.save()?;
         Ok(place)
+    }
+
+    /// Leaves everything where it is, and says where.
+    #[must_use]
+    pub fn keep(self) -> PathBuf {
+        match self.directory {
+            Directory::Temporary(directory) => directory.keep(),
+            Directory::Given(directory) => directory,
+        }
     }
 
     /// Changes one key, such as `("refunds", "key_horizon", "3s")`; for the next command or daemon.
@@ -99,7 +127,10 @@ impl Place {
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.directory.path()
+        match &self.directory {
+            Directory::Temporary(directory) => directory.path(),
+            Directory::Given(directory) => directory,
+        }
     }
 
     /// The store's file.
@@ -140,11 +171,18 @@ impl Place {
     /// # Errors
     /// When it ends, or does not get ready; the end of its log says why.
     pub async fn serve(&self) -> anyhow::Result<Daemon> {
-        Daemon::start(
+        self.spawn()?.ready().await
+    }
+
+    /// Starts the daemon, and waits for nothing.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self) -> anyhow::Result<Starting> {
+        Starting::spawn(
             self.command(&["serve", "--while-stdin-is-open"]),
             self.path(),
         )
-        .await
     }
 
     /// Replays every history with `verify`, also beside a running daemon.
@@ -209,6 +247,9 @@ poll_max = "1s"
 pending_alarm = "60s"
 refund_grace = "1s"
 patience = "30s"
+
+[limits]
+payouts_per_hour = 1000000
 
 [retry]
 initial = "50ms"

@@ -35,6 +35,14 @@ pub(crate) const LONG_FILES: &[(&str, &str)] = &[
         "crates/store/src/tests/planted_bugs/buggy.rs",
         "one planted bug after the other, each a few lines",
     ),
+    (
+        "tests/bad_input/rows/command_line.rs",
+        "one row of the table after the other, each a few lines",
+    ),
+    (
+        "tests/bad_input/rows/events.rs",
+        "one row of the table after the other, each a few lines",
+    ),
 ];
 
 /// SQL that is built at run time.
