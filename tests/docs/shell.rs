@@ -226,6 +226,25 @@ async fn the_quick_start_works_as_printed() -> anyhow::Result<()> {
     page("docs/quick-start.md").await
 }
 
+/// A fenced block of shell is run, or it is not fenced as shell.
+#[test]
+fn no_block_of_shell_is_forgotten() -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for entry in std::fs::read_dir(root.join("docs"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let name = path.display().to_string();
+        let found = blocks(&std::fs::read_to_string(&path)?).with_context(|| name.clone())?;
+        ensure!(
+            found.is_empty() || path.ends_with("docs/quick-start.md"),
+            "{name}: nothing runs its blocks"
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn blocks_are_found_with_their_marks() {
     let page = "text\n<!-- run -->\n```sh\na\nb\n```\n\n<!-- run in the background, until: up -->\n```sh\nc\n```\n";

@@ -589,10 +589,11 @@ async fn e21(stage: OnStage) -> Tried {
     );
     let array = post(&stage, json!([good, 7]).to_string()).await?;
     array.is(400)?;
+    let problem = array.json()?;
+    let named = format!("{} {}", problem["detail"], problem["errors"]);
     ensure!(
-        array.body.contains('1'),
-        "it does not name the index: {}",
-        array.body
+        named.contains("/1") || named.contains("event 1") || named.contains("member 1"),
+        "it does not name the index: {named}"
     );
     ensure!(
         cancellations(&stage, "E21").await? == 0,

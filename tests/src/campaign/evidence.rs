@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use countermand::store::SqliteStore;
+use countermand::store::{SqliteStore, Store as _};
 use countermand::{HistoryEntry, ListFilter, Reader, View};
 use countermand_simulator::Ledger;
 use serde_json::{Value, json};
@@ -35,6 +35,14 @@ pub(super) async fn stories(store: &Path) -> anyhow::Result<BTreeMap<String, Sto
     }
     store.close().await;
     Ok(stories)
+}
+
+/// How many deliveries of events the store knows of, repeated ones included.
+pub(super) async fn deliveries(store: &Path) -> anyhow::Result<u64> {
+    let store = SqliteStore::open_read_only(store.to_owned()).await?;
+    let stats = store.stats().await?;
+    store.close().await;
+    Ok(stats.deliveries)
 }
 
 /// Looks that found something, and looks that did not, by effect: `pay_refund, absent`.

@@ -221,6 +221,16 @@ pub(super) fn prove(
     proof
 }
 
+/// Every event that was acknowledged is in the inbox: polling would cover its loss.
+pub(super) fn events_are_kept(proof: &mut Proof, ledger: &Ledger, kept: u64) {
+    let events = ledger.events.iter();
+    let acknowledged: u64 = events.map(|event| u64::from(event.acknowledged)).sum();
+    if kept < acknowledged {
+        let what = format!("{acknowledged} events were acknowledged, and {kept} are in the inbox");
+        proof.lost.push(finding("", what));
+    }
+}
+
 pub(super) fn finding(order: &str, what: impl Into<String>) -> Finding {
     Finding {
         order_id: order.to_owned(),
@@ -313,5 +323,38 @@ fn ended(proof: &mut Proof, stories: &BTreeMap<String, Story>) {
         });
         let what = format!("{} is still in {}{why}{error}", view.id, view.state);
         proof.stuck.push(finding(order, what));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countermand_simulator::EventRecord;
+
+    use super::*;
+
+    #[test]
+    fn an_acknowledged_event_that_is_gone_is_found() {
+        let event = EventRecord {
+            seq: 1,
+            event_id: "e".to_owned(),
+            event_type: "REFUND_REQUESTED".to_owned(),
+            order_id: "o".to_owned(),
+            subject_id: "r".to_owned(),
+            copies: 2,
+            attempts: 2,
+            acknowledged: 2,
+            first_acknowledged_at: None,
+            last_error: None,
+        };
+        let ledger = Ledger {
+            events: vec![event],
+            ..Ledger::default()
+        };
+        for (kept, lost) in [(2, 0), (3, 0), (1, 1)] {
+            let mut proof = judge(&[], &Ledger::default());
+            proof.lost.clear();
+            events_are_kept(&mut proof, &ledger, kept);
+            assert_eq!(proof.lost.len(), lost, "{kept}");
+        }
     }
 }

@@ -403,6 +403,8 @@ impl Campaign<'_> {
             _ => None,
         };
         let mut proof = proof::prove(&log, forgotten, &ledger, &stories);
+        let kept = evidence::deliveries(&self.place.store()).await?;
+        proof::events_are_kept(&mut proof, &ledger, kept);
         if verified.code != 0 {
             proof.wrong.push(proof::finding(
                 "",
