@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use countermand::buy_with_prime::Client;
 use countermand::store::{Disposition, MemoryStore, SqliteStore, Store, SystemClock};
-use countermand::{Orders, RefundProvider};
+use countermand::Orders;
 use countermand_simulator::{Asked, FaultKind, RequestCounts, judge};
 use countermand_tests::Place;
 use serde_json::json;
@@ -200,11 +200,18 @@ enum Keeps {
     Afterwards,
 }
 
+/// What a child process acknowledges. One thing each: whatever follows could flush what came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum What {
+    Request,
+    Event,
+}
+
 /// What was acknowledged is there after SIGKILL.
-async fn what_is_acknowledged_survives(keeps: Keeps) -> Tested {
+async fn what_is_acknowledged_survives(keeps: Keeps, what: What) -> Tested {
     let world = world(34).await?;
     let place = Place::new(crate::program(), &world)?;
-    let told = serde_json::to_string(&(keeps, Way::to(&world), place.store()))?;
+    let told = serde_json::to_string(&(keeps, what, Way::to(&world), place.store()))?;
     let mut child = tokio::process::Command::new(std::env::current_exe()?)
         .args(["--exact", "planted::a_child_that_is_killed", "--nocapture"])
         .env(CHILD, told)
@@ -223,49 +230,51 @@ async fn what_is_acknowledged_survives(keeps: Keeps) -> Tested {
     .await??;
     child.kill().await?;
     let daemon = place.serve().await?;
-    let found = daemon.get(&format!("/v1/cancellations/{id}")).await?;
-    ensure!(
-        found.status == 200,
-        "acknowledged and lost: cancellation {id} ({found:?})"
-    );
-    let stats = place.run(&["stats", "--json"]).await?.exits(0)?.json()?;
-    let events = stats["events"]
-        .as_object()
-        .is_some_and(|events| !events.is_empty());
-    ensure!(events, "acknowledged and lost: an event ({stats})");
+    match what {
+        What::Request => {
+            let found = daemon.get(&format!("/v1/cancellations/{id}")).await?;
+            ensure!(
+                found.status == 200,
+                "acknowledged and lost: cancellation {id} ({found:?})"
+            );
+        }
+        What::Event => {
+            let stats = place.run(&["stats", "--json"]).await?.exits(0)?.json()?;
+            let events = stats["events"]
+                .as_object()
+                .is_some_and(|events| !events.is_empty());
+            ensure!(events, "acknowledged and lost: an event ({stats})");
+        }
+    }
     daemon.stop().await?;
     place.verify().await
 }
 
-/// What the two tests below start in a process of its own. Without their orders it has nothing to do.
+/// What the tests below start in a process of its own. Without their orders it has nothing to do.
 #[test]
 fn a_child_that_is_killed() -> Tested {
     let Ok(told) = std::env::var(CHILD) else {
         return Ok(());
     };
-    let (keeps, way, path): (Keeps, Way, std::path::PathBuf) = serde_json::from_str(&told)?;
+    let (keeps, what, way, path): (Keeps, What, Way, std::path::PathBuf) =
+        serde_json::from_str(&told)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let durable = SqliteStore::open(path).await?;
         match keeps {
-            Keeps::First => acknowledge(&way, durable, way.orders()?, way.refunds()?).await,
+            Keeps::First => acknowledge(what, &way, durable).await,
             Keeps::Afterwards => {
                 let store = Planted::answers_first(MemoryStore::new(SystemClock), durable);
-                acknowledge(&way, store, way.orders()?, way.refunds()?).await
+                acknowledge(what, &way, store).await
             }
         }
     })
 }
 
-/// Takes a request and an event in, says so, and waits for its end.
-async fn acknowledge(
-    way: &Way,
-    store: impl Store,
-    orders: impl Orders,
-    refunds: impl RefundProvider,
-) -> Tested {
-    let engine = way.engine(store, orders, refunds).await?;
+/// Takes a request or an event in, says so, and waits for its end.
+async fn acknowledge(what: What, way: &Way, store: impl Store) -> Tested {
+    let engine = way.engine(store, way.orders()?, way.refunds()?).await?;
     let event = json!({
         "idempotencyKey": "k-1",
         "eventDescriptor": "PACKAGE_DELIVERED",
@@ -275,22 +284,29 @@ async fn acknowledge(
         "eventTime": "2025-02-20T09:21:41Z",
         "data": {},
     });
-    engine.ingest(event.to_string().as_bytes(), "test").await?;
-    let view = ask(&engine, "SIM-happy-1").await?;
-    println!("acknowledged {}", view.id);
+    match what {
+        What::Request => println!("acknowledged {}", ask(&engine, "SIM-happy-1").await?.id),
+        What::Event => {
+            engine.ingest(event.to_string().as_bytes(), "test").await?;
+            println!("acknowledged an event");
+        }
+    }
     sleep(Duration::from_secs(60)).await;
     bail!("nobody killed it")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_a_kill() -> Tested {
-    what_is_acknowledged_survives(Keeps::First).await
+    what_is_acknowledged_survives(Keeps::First, What::Request).await?;
+    what_is_acknowledged_survives(Keeps::First, What::Event).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn planted_acknowledgement_before_commit_is_caught() {
-    is_caught(
-        &what_is_acknowledged_survives(Keeps::Afterwards).await,
-        "acknowledged and lost",
-    );
+    for what in [What::Request, What::Event] {
+        is_caught(
+            &what_is_acknowledged_survives(Keeps::Afterwards, what).await,
+            "acknowledged and lost",
+        );
+    }
 }
