@@ -22,7 +22,7 @@ pub(super) enum Strike {
     Acknowledged(Duration),
 }
 
-/// The kinds of [`Strike`], to be counted.
+/// The kinds of strikes, to be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manner {
     /// At a random moment while it works.
