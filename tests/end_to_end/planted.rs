@@ -14,9 +14,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use countermand::Orders;
 use countermand::buy_with_prime::Client;
 use countermand::store::{Disposition, MemoryStore, SqliteStore, Store, SystemClock};
-use countermand::Orders;
 use countermand_simulator::{Asked, FaultKind, RequestCounts, judge};
 use countermand_tests::Place;
 use serde_json::json;
