@@ -1,5 +1,7 @@
 //! What can happen to one call.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::kind::FaultKind;
@@ -192,6 +194,21 @@ pub enum Beside {
 }
 
 impl Fault {
+    /// How much later than it was made the caller has the answer; `None` where it gets no sound one.
+    pub(crate) const fn answered_after(self) -> Option<Duration> {
+        match self {
+            Self::None
+            | Self::TokenExpiresEarly { .. }
+            | Self::TokenLifeZero
+            | Self::TokenLifeAbsent
+            | Self::TokenLifeText => Some(Duration::ZERO),
+            Self::Slow { delay_ms: ms } | Self::Drip { for_ms: ms } => {
+                Some(Duration::from_millis(ms))
+            }
+            _ => None,
+        }
+    }
+
     /// What kind it is; `None` where nothing goes wrong.
     #[must_use]
     pub const fn kind(self) -> Option<FaultKind> {

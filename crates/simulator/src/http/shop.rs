@@ -95,7 +95,7 @@ pub(crate) async fn graphql(
         }))
         .into_response();
     }
-    match as_of(call.arrived, graphql::execute(&app.api, &body)).await {
+    match as_of(call.arrived, call.fault, graphql::execute(&app.api, &body)).await {
         Ok(answer) => {
             let took_effect = call.operation.is_mutation() && !has_errors(&answer);
             let mut answer = ([(CONTENT_TYPE, "application/json")], answer).into_response();

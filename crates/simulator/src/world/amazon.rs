@@ -134,7 +134,10 @@ impl World {
             happened.count_if(order.exists, Happening::NotFoundForAMoment);
             return Err(ApiError::not_found());
         }
-        entry.shown.push((now, order.is_cancelled_or_pending()));
+        // What is lost on its way back shows nothing to anybody.
+        if let Some(at) = Self::received(now) {
+            entry.shown.push((at, order.is_cancelled_or_pending()));
+        }
         books.happenings.count_if(is_behind, Happening::ReadBehind);
         if order
             .cancellations
@@ -190,7 +193,8 @@ impl World {
         };
         let arrived = self.arrival();
         let looks = std::mem::take(&mut entry.shown);
-        let last = looks.iter().rev().find(|(at, _)| *at <= arrived);
+        let had = looks.iter().filter(|(at, _)| *at <= arrived);
+        let last = had.max_by_key(|(at, _)| *at);
         last.map_or_else(
             || entry.seen_at(now).is_cancelled_or_pending(),
             |(_, shown)| *shown,

@@ -35,7 +35,7 @@ pub(crate) use provider::PayoutRequest;
 pub(crate) use refund::{RefundReport, ReportedPart};
 pub(crate) use sandbox::PackageUpdate;
 
-use crate::chaos::Chaos;
+use crate::chaos::{Chaos, Fault};
 use crate::ledger::{AliasRecord, EventRecord, Ledger};
 use crate::options::Credentials;
 use crate::pace::Pace;
@@ -118,8 +118,15 @@ impl World {
 
     /// When the call arrived that is being acted upon: now, unless it was held up.
     pub(crate) fn arrival(&self) -> Tick {
-        let arrived = ARRIVED.try_with(|at| at.duration_since(self.began));
+        let arrived = CALL.try_with(|call| call.arrived.duration_since(self.began));
         arrived.unwrap_or_else(|_| self.now())
+    }
+
+    /// When the caller has the answer that is made now; `None` where it never gets a sound one.
+    pub(crate) fn received(now: Tick) -> Option<Tick> {
+        let late = CALL.try_with(|call| call.fault.answered_after());
+        late.unwrap_or(Some(Duration::ZERO))
+            .map(|late| now.saturating_add(late))
     }
 
     fn timestamp(&self, tick: Tick) -> Timestamp {
@@ -308,17 +315,24 @@ impl World {
     }
 }
 
-tokio::task_local! {
-    /// When the call arrived that is being acted upon.
-    static ARRIVED: Instant;
+/// A call that is being acted upon.
+#[derive(Debug, Clone, Copy)]
+struct Acting {
+    arrived: Instant,
+    fault: Fault,
 }
 
-/// Acts upon a call that arrived then.
+tokio::task_local! {
+    static CALL: Acting;
+}
+
+/// Acts upon a call that arrived then, and whose answer fares like this.
 pub(crate) fn as_of<F: Future>(
     arrived: Instant,
+    fault: Fault,
     acting: F,
 ) -> impl Future<Output = F::Output> + use<F> {
-    ARRIVED.scope(arrived, acting)
+    CALL.scope(Acting { arrived, fault }, acting)
 }
 
 /// Shared by everything that listens.

@@ -272,7 +272,8 @@ pub(crate) struct Entry {
     pub(crate) drawn: bool,
     /// Was what a person is needed for set right?
     pub(crate) healed: bool,
-    /// What readers were shown of standing cancellations, since the last `cancelOrder`.
+    /// What readers were shown of standing cancellations, and when they had it, since the last
+    /// `cancelOrder`.
     pub(crate) shown: Vec<(Tick, bool)>,
     /// Reports of refunds that were refused for the scenario's sake.
     pub(crate) reports_refused: u32,

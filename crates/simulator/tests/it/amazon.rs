@@ -1,9 +1,9 @@
 //! What happens to orders, scenario by scenario, and that nobody is protected.
 
-use countermand_simulator::{Remote, Scenario, Span};
+use countermand_simulator::{Fault, Remote, Scenario, Span};
 use serde_json::{Value, json};
 
-use crate::support::{CANCEL, Caller, cancellation, error, packages, refunds};
+use crate::support::{CANCEL, Caller, cancellation, error, eventually, packages, refunds};
 
 fn number(value: &Value) -> rust_decimal::Decimal {
     value.to_string().parse().unwrap()
@@ -202,6 +202,34 @@ async fn the_shopper_was_first() {
     assert!(answer.get("errors").is_none(), "{answer}");
     let ledger = caller.simulator.ledger();
     assert!(ledger.cancels[0].accepted && ledger.cancels[0].beside_visible);
+}
+
+/// What counts is what the caller had in its hands: an answer that was lost shows nothing.
+#[tokio::test]
+async fn an_answer_that_was_lost_shows_nothing() {
+    for is_lost in [true, false] {
+        let caller = Caller::quick().await;
+        let order = caller.order(Scenario::ShopperObserved);
+        let first = caller.see(&order).await;
+        assert!(cancellation(&first).is_null(), "{first}");
+        eventually(|| async {
+            let ledger = caller.simulator.ledger();
+            let known = ledger.orders.iter().find(|known| known.order_id == order)?;
+            (!known.cancellations.is_empty()).then_some(())
+        })
+        .await;
+        if is_lost {
+            let simulator = &caller.simulator;
+            simulator.force(Remote::BuyWithPrime, Fault::AnswerLost, 1);
+            let query = json!({ "query": format!("{{ order(orderIdentifier: {{ orderId: \"{order}\" }}) {{ id }} }}") });
+            assert!(caller.post(query.to_string()).await.is_err());
+        } else {
+            caller.see(&order).await;
+        }
+        caller.cancel(&order, "mine").await;
+        let ledger = caller.simulator.ledger();
+        assert_eq!(ledger.cancels[0].beside_visible, !is_lost);
+    }
 }
 
 #[tokio::test]
