@@ -171,10 +171,11 @@ impl Desk {
                         said = says(err, until) => said,
                     }
                 };
+                // First, so that it ends with the page also where it never gets ready.
+                self.background.push(child);
                 timeout(WITHIN, said)
                     .await
                     .context("it never says that it is ready")??;
-                self.background.push(child);
             }
         }
         Ok(())
