@@ -14,13 +14,18 @@ use tokio::time::{Instant, sleep};
 use super::load::{Call, Load, What, draft};
 use super::site::{Site, Trouble};
 
-/// Before the trouble begins, so that much is under way.
-const BEFORE: Duration = Duration::from_millis(1_200);
-/// How long what was begun before the trouble may take to have its answer, or its effect.
+/// So many requests are accepted, and mutations sent, before the trouble begins: then much is under
+/// way.
+const UNDER_WAY: usize = 20;
+/// Within this they are.
+const BEGINS_WITHIN: Duration = Duration::from_secs(30);
+/// How long what was begun before the trouble may take to have its answer, or its effect: the
+/// time-out of its requests, and a little.
 const SETTLES: Duration = Duration::from_millis(1_200);
 /// From then on to the end of the trouble.
 const LASTS: Duration = Duration::from_millis(1_000);
-/// Within this a full disk must be felt: by then whatever room the log still had is used up.
+/// Within this the trouble must be felt: by then whatever room a log on a full disk still had is used
+/// up.
 const STRIKES_WITHIN: Duration = Duration::from_secs(30);
 /// Within this it must work again.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
@@ -83,13 +88,14 @@ impl Trial {
     async fn lived_through(&self) -> anyhow::Result<()> {
         let mut daemon = self.serve().await?;
         let load = Load::start(&daemon, &self.world.credentials().target_id, "a");
-        sleep(BEFORE).await;
+        self.is_under_way(&load).await?;
         let began = Instant::now();
         self.site.break_down(self.trouble, Some(&daemon)).await?;
         sleep(SETTLES).await;
         let (settled, sent) = (Instant::now(), self.sent());
+        // No fact ends this one: that nothing goes out meanwhile is what is looked for.
         sleep(LASTS).await;
-        if self.trouble == Trouble::Full {
+        if self.trouble.is_total() || self.trouble == Trouble::Full {
             // The log may hold room from before: how long that lasts is a matter of the machine.
             self.strikes(&load).await?;
         }
@@ -123,7 +129,7 @@ impl Trial {
     async fn died_of(&self) -> anyhow::Result<()> {
         let daemon = self.serve().await?;
         let load = Load::start(&daemon, &self.world.credentials().target_id, "a");
-        sleep(BEFORE).await;
+        self.is_under_way(&load).await?;
         self.site.break_down(self.trouble, Some(&daemon)).await?;
         sleep(SETTLES).await;
         daemon.kill().await?;
@@ -150,6 +156,27 @@ impl Trial {
     fn sent(&self) -> usize {
         let ledger = self.world.ledger();
         ledger.cancels.len() + ledger.payouts.len() + ledger.reports.len()
+    }
+
+    /// Waits until so much was accepted and sent that the trouble meets work of every kind.
+    async fn is_under_way(&self, load: &Load) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            let accepted = load
+                .calls()
+                .iter()
+                .filter(|call| call.is_accepted())
+                .count();
+            if accepted >= UNDER_WAY && self.sent() >= UNDER_WAY {
+                return Ok(());
+            }
+            ensure!(
+                began.elapsed() < BEGINS_WITHIN,
+                "within {BEGINS_WITHIN:?} only {accepted} calls were accepted, and {} mutations sent",
+                self.sent()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until requests and events are refused, and it says that it is not ready.

@@ -80,12 +80,12 @@ async fn a_target_that_is_gone_makes_no_hot_loop() {
     store.set_pause(Some(pause)).await.unwrap();
     let handle = builder(&world, share(&store)).start().await.unwrap();
     let id = created(handle.cancel(&draft("A", None), None).await.unwrap());
-    loop {
-        if handle.get(&id).await.unwrap().state == "requested" {
-            break;
+    soon(async {
+        while handle.get(&id).await.unwrap().state != "requested" {
+            tokio::time::sleep(ms(5)).await;
         }
-        tokio::time::sleep(ms(5)).await;
-    }
+    })
+    .await;
     handle.shutdown(ms(1000)).await;
     store.set_pause(None).await.unwrap();
 
@@ -234,12 +234,12 @@ async fn a_hasty_word_does_not_lead_to_a_second_call() {
         .options(options());
     let handle = engine.start().await.unwrap();
     let id = created(handle.cancel(&draft("A", None), None).await.unwrap());
-    loop {
-        if handle.get(&id).await.unwrap().state == "pending" {
-            break;
+    soon(async {
+        while handle.get(&id).await.unwrap().state != "pending" {
+            tokio::time::sleep(ms(5)).await;
         }
-        tokio::time::sleep(ms(5)).await;
-    }
+    })
+    .await;
     let resolved = handle.resolve(&id, "kim", Fact::Rejected, "hasty").await;
     resolved.unwrap();
     soon(handle.idle()).await;
