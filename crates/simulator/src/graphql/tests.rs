@@ -15,7 +15,7 @@ use crate::scenario::Mix;
 use crate::seeded::Seed;
 use crate::world::{Laws, World};
 
-const REFERENCE: &str = include_str!("../../tests/reference/buy-with-prime.graphql");
+const REFERENCE: &str = include_str!("../../../buy-with-prime/schema/buy-with-prime.graphql");
 
 fn argument(definition: &InputValueDefinition) -> String {
     format!("{}: {}", definition.name.node, definition.ty.node)
